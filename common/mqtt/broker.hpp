@@ -1,0 +1,139 @@
+// The MQTT server core: connections, sessions, subscriptions, retained messages, wills. No I/O: bytes and
+// time in; bytes, events and the next deadline out. Used unchanged by edge-agent and it-agent.
+//
+// The owner feeds it with opened/receive/closed/expire and after each call drains next_event() and
+// next_command(), then writes what take_output() gives.
+//
+// Acknowledgements to publishers are the owner's decision: every QoS 1 or 2 PUBLISH appears as an event
+// `Published` with an AckToken, and PUBACK (or PUBREC) leaves when acknowledge(token) is called. Local
+// fan-out and retaining have happened by then; they wait for nobody.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "common/base/network_core.hpp"
+#include "common/mqtt/packet.hpp"
+
+namespace sallyport::mqtt {
+
+/// Every limit of the broker: its name, its unit, its default. Keys of [broker] bear the same names.
+struct BrokerLimits {
+    std::uint32_t max_clients = 10'000;
+    std::uint32_t max_packet_bytes = 1U << 20U;
+    std::uint32_t max_inflight = 65'535;              // server's Receive Maximum, messages
+    std::uint32_t session_queue_bytes = 16U << 20U;   // per session: output and queued messages
+    std::uint32_t session_queue_messages = 100'000;   // per session
+    std::uint32_t max_sessions = 20'000;              // connected or not
+    std::uint32_t max_subscriptions_per_client = 10'000;
+    std::uint32_t max_topic_levels = 64;
+    std::uint64_t retained_bytes = 256U << 20U;
+    std::uint32_t retained_messages = 1'000'000;
+    std::uint16_t max_topic_aliases = 64;             // per connection and direction
+    base::Duration connect_timeout = std::chrono::seconds(5);
+    base::Duration max_session_expiry = std::chrono::hours(24 * 7);
+};
+
+/// Identifies one unacknowledged QoS > 0 publish of one session. Stays valid over reconnects of the
+/// session; acknowledging one whose session is gone does nothing.
+struct AckToken {
+    std::uint64_t session = 0;  // 0: QoS 0, nothing to acknowledge
+    std::uint16_t packet_id = 0;
+    std::uint32_t generation = 0;
+};
+
+/// Views in events are valid until the next call of opened, receive, closed or expire.
+struct Published {
+    std::string_view client_id;
+    std::string_view topic;     // alias resolved
+    base::ByteView payload;
+    base::ByteView properties;  // raw v5 block without Topic Alias and Subscription Identifiers
+    Qos qos = Qos::at_most_once;
+    bool retain = false;
+    bool is_will = false;
+    AckToken token;
+};
+struct ClientConnected {
+    std::string_view client_id;
+    bool session_present = false;
+};
+/// The client's network connection is gone and its will (if any) is due or void.
+struct ClientGone {
+    std::string_view client_id;
+    bool by_disconnect = false;  // a normal DISCONNECT; else the connection just ended
+    bool taken_over = false;     // another connection of the same client took the session
+};
+using BrokerEvent = std::variant<Published, ClientConnected, ClientGone>;
+
+/// A message the owner publishes, or that a restart restores.
+struct Message {
+    std::string_view topic;
+    base::ByteView payload;
+    base::ByteView properties;  // raw v5 block
+    Qos qos = Qos::at_most_once;
+    bool retain = false;
+};
+
+struct BrokerCounters {
+    std::uint64_t connections_accepted = 0, connections_refused = 0;
+    std::uint64_t messages_received = 0, messages_sent = 0;
+    std::uint64_t bytes_received = 0, bytes_sent = 0;
+    std::uint64_t dropped_qos0 = 0, dropped_queue_full = 0;  // per subscriber
+    std::uint64_t refused_publishes = 0;                     // protected topics
+    std::uint64_t clients_connected = 0, sessions = 0, subscriptions = 0, retained = 0;
+};
+
+class Broker {
+public:
+    /// `seed` feeds assigned client identifiers only. Clients' publishes to `protected_prefix` topics
+    /// ("sallyport/") are refused: v5 0x87, v3.1.1 acknowledged, dropped and counted.
+    Broker(const BrokerLimits& limits, std::uint64_t seed);
+    ~Broker();
+    Broker(const Broker&) = delete;
+    Broker& operator=(const Broker&) = delete;
+
+    /// Topics only the owner may publish on: those under "sallyport/", and those matching filters added
+    /// here (for an it-agent: what edges feed).
+    void protect(std::string_view filter);
+
+    // Inputs.
+    void opened(base::ConnectionId id, const base::Peer& peer, base::Now now);
+    void receive(base::ConnectionId id, base::ByteView bytes, base::Now now);
+    void closed(base::ConnectionId id, base::CloseCause cause, base::Now now);
+    void expire(base::Now now);
+    /// Lets PUBACK or PUBREC leave. A failure code (>= 0x80) reaches v5 clients only; 3.1.1 has no way
+    /// to say it and gets the plain acknowledgement.
+    void acknowledge(AckToken token, ReasonCode reason, base::Now now);
+    /// Fan-out and retaining of the owner's own message; makes no Published event.
+    void publish(const Message& message, base::Now now);
+    /// Replaces payload-less state of a retained message: the properties of the retained copy of `topic`.
+    /// Nobody is told. False: nothing is retained there.
+    bool replace_retained_properties(std::string_view topic, base::ByteView properties);
+    /// Stops or resumes reading from the client that holds `token`'s session (its keep alive is
+    /// suspended meanwhile).
+    void pause_publisher(AckToken token);
+    void resume_publishers(base::Now now);
+    /// Tells every client goodbye (v5: 0x8B) and closes.
+    void shut_down(base::Now now);
+
+    // Outputs.
+    std::optional<BrokerEvent> next_event();
+    std::optional<base::Command> next_command();
+    bool take_output(base::ConnectionId id, base::Bytes& out);
+    std::optional<base::Instant> next_deadline() const;
+
+    /// True while a connected QoS >= 1 subscriber that makes progress has more than half its queue
+    /// filled: an owner that can wait (the it-agent's downlink) holds back.
+    bool holds_back() const;
+    const BrokerCounters& counters() const;
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sallyport::mqtt

@@ -1,0 +1,38 @@
+// The 16-bit OPC Classic quality, QQSSSSLL in the low byte (OPC DA 3.00 specification, section 6.8).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace sallyport::record {
+
+enum class Quality : std::uint16_t {
+    bad = 0,
+    bad_configuration_error = 4,
+    bad_not_connected = 8,
+    bad_device_failure = 12,
+    bad_sensor_failure = 16,
+    bad_last_known = 20,
+    bad_comm_failure = 24,
+    bad_out_of_service = 28,
+    bad_waiting_for_initial_data = 32,
+    uncertain = 64,
+    uncertain_last_usable = 68,
+    good = 192,
+    good_local_override = 216,
+};
+
+/// The canonical name, e.g. "Bad.LastKnown"; for an unlisted code the name of its two quality bits.
+std::string_view to_string(Quality quality);
+constexpr std::uint16_t code(Quality quality) { return static_cast<std::uint16_t>(quality); }
+constexpr bool is_good(Quality quality) { return (code(quality) & 0xC0) == 0xC0; }
+
+/// OPC UA status code (OPC 10000-8, annex A.3.2.3) that stands for it. Lossy: the limit bits and
+/// vendor byte of the Classic quality have no place there.
+std::uint32_t to_opcua_status(Quality quality);
+/// Sparkplug's quality values 0, 192, 500 (Sparkplug 3.0, 6.4.7). Lossy: every uncertain or stale
+/// quality becomes 500, every other bad one 0.
+std::uint32_t to_sparkplug_quality(Quality quality);
+
+}  // namespace sallyport::record

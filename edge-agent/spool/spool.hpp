@@ -1,0 +1,117 @@
+// The edge's durable log: records in, group-committed entries on disk, entries out to each destination.
+// A core: it gives DiskJobs and is told their results; it never waits. Formats: spool/README.md.
+//
+// Invariants. Seqs rise by one and are never reused within an epoch. synced() covers a record only when
+// the fdatasync that covers it has returned. A reader gives only synced entries. A segment is removed
+// only when every cursor has passed it and the checkpoint holds its tags.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/time.hpp"
+#include "common/tunnel/frame.hpp"
+#include "edge-agent/spool/disk.hpp"
+
+namespace sallyport::spool {
+
+struct SpoolOptions {
+    std::string edge;                          // "<plant>/<name>", stands in every segment header
+    std::vector<std::string> destinations;
+    std::uint64_t max_bytes = 8ULL << 30U;     // all segments together
+    std::uint64_t segment_bytes_max = 64U << 20U;  // the smaller of this and max_bytes / 8
+    std::size_t entry_bytes_max = 32U << 10U;  // a larger single record stands alone
+    std::size_t commit_bytes_max = 1U << 20U;
+    std::size_t commit_records_max = 4096;
+    std::size_t pending_bytes_max = 8U << 20U; // accepted but not yet synced; beyond: no room
+    std::size_t cache_bytes_max = 4U << 20U;   // newest synced entries kept in memory for readers
+    base::Duration retry_after_error = std::chrono::seconds(1);
+    base::Duration cursor_save_interval = std::chrono::seconds(1);
+};
+
+/// One durable entry. `body` is a schema::Batch, aligned, as it goes on the wire.
+struct Entry {
+    record::Epoch epoch = 0;
+    record::Seq first = 0, last = 0;
+    std::shared_ptr<const base::Bytes> body;
+};
+/// Nothing to give yet: a disk read is under way, or everything synced has been given.
+struct NotYet {
+    bool at_end = false;
+};
+using ReadResult = std::variant<Entry, tunnel::Gap, NotYet>;
+
+/// What a start found, for the log and the status.
+struct RecoveryReport {
+    std::size_t segments = 0;
+    std::uint64_t entries_scanned = 0;
+    std::uint64_t damaged_entries = 0;   // a bad entry with a good one behind it
+    bool torn_tail = false;              // a bad last entry, dropped: possibly unacknowledged
+    record::Seq last_seq = 0;
+};
+
+struct SpoolStats {
+    std::uint64_t segments = 0, bytes = 0;     // on disk, allocated
+    record::Seq first = 0, synced = 0;         // first seq still in the log
+    std::uint64_t pending_bytes = 0;
+    std::uint64_t commits = 0, entries = 0, records = 0;
+    std::uint64_t dropped_records = 0;         // with when_full = drop-oldest
+    std::uint64_t disk_errors = 0;
+    std::optional<DiskError> failing;          // set while the disk refuses
+};
+
+class Spool {
+public:
+    /// Reads the checkpoint and what lies behind it, syncs the recovered tail, and opens a new segment in
+    /// the new `epoch`. `seed` (random) protects the checksums of the new segments against payloads
+    /// that imitate entries. The error is one that makes any start impossible (directory not there,
+    /// not writable); damage to the log is not: it is quarantined and reported.
+    static base::Result<std::unique_ptr<Spool>, DiskError> recover(const SpoolOptions& options,
+                                                                   Disk& disk, record::Epoch epoch,
+                                                                   std::uint64_t seed, base::Now now);
+    virtual ~Spool() = default;
+
+    virtual const RecoveryReport& report() const = 0;
+
+    /// The tag of a topic, made if new; a new tag becomes durable with the next entry.
+    virtual record::TagId tag(std::string_view topic) = 0;
+    /// Nothing for a number that was never given out. Valid until the next tag().
+    virtual std::optional<std::string_view> topic(record::TagId tag) const = 0;
+    virtual std::size_t tag_count() const = 0;
+
+    virtual bool has_room() const = 0;
+    /// Gives the record its seq (its own `seq` is ignored) and copies it into the open entry.
+    /// Nothing where there is no room (see has_room).
+    virtual std::optional<record::Seq> append(const tunnel::BatchRecord& record, base::Now now) = 0;
+
+    virtual std::optional<DiskJob> next_job(base::Now now) = 0;
+    virtual void complete(DiskDone done, base::Now now) = 0;
+    virtual std::optional<base::Instant> next_deadline() const = 0;
+    /// Everything up to here is on disk.
+    virtual record::Seq synced() const = 0;
+
+    virtual record::Epoch epoch() const = 0;
+    /// The runs in the log, oldest first, at most tunnel::kRunsMax, the current one last.
+    virtual std::vector<tunnel::Run> runs() const = 0;
+    virtual std::vector<Cursor> cursors() const = 0;
+    virtual const SpoolStats& stats() const = 0;
+
+    /// A reader for one destination's session, starting behind `resume.position` if the log or the cursor
+    /// agrees with its checksum, else at the log's first record; what is skipped or missing comes as
+    /// Gaps first. One reader a destination; opening again starts over.
+    virtual void open_reader(const std::string& destination, const tunnel::Resume& resume) = 0;
+    virtual void close_reader(const std::string& destination) = 0;
+    virtual ReadResult read(const std::string& destination) = 0;
+    /// Arrival time of the oldest record that the reader has not given; nothing where there is none.
+    virtual std::optional<base::WallTime> oldest_unread(const std::string& destination) const = 0;
+
+    /// The far side has everything up to `position`. Frees segments; asserts nothing about order: a
+    /// position behind the cursor is ignored.
+    virtual void advance_cursor(const std::string& destination, std::uint64_t store,
+                                const tunnel::Position& position) = 0;
+};
+
+}  // namespace sallyport::spool
