@@ -1,0 +1,218 @@
+// The broker's state and its operations, one .cpp a topic: broker.cpp (inputs and framing),
+// broker_output.cpp (replies, closing, output), sessions.cpp (a session's life), fan_out.cpp (one
+// message to its subscribers), subscriber_window.cpp (what a subscriber is sent next), and one
+// handle_*.cpp a packet type.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <unordered_map>
+#include <vector>
+
+#include "common/mqtt/authorisation.hpp"
+#include "common/mqtt/broker.hpp"
+#include "common/mqtt/encode.hpp"
+#include "common/mqtt/encoded_publish.hpp"
+#include "common/mqtt/recipients.hpp"
+#include "common/mqtt/retained_store.hpp"
+#include "common/mqtt/session.hpp"
+#include "common/mqtt/subscription_tree.hpp"
+#include "common/mqtt/text_map.hpp"
+
+namespace sallyport::mqtt {
+
+/// A CONNECT may be this long, whatever max_packet_bytes says: who has not said who it is gets
+/// little.
+constexpr std::size_t kConnectBytesMax = 384U << 10U;
+/// QoS 1 and 2 messages leave the queue only while less than this waits to be written.
+constexpr std::size_t kOutputTargetBytes = 256U << 10U;
+/// A congested subscriber that has completed no message for this long makes no progress.
+constexpr base::Duration kProgressWindow = std::chrono::seconds(10);
+
+/// What a CONNECT's properties ask for.
+struct ConnectTerms {
+    base::Duration expiry{};                        // as granted
+    std::optional<std::uint32_t> granted_expiry_s;  // to be told, where it is not what was asked
+    std::uint16_t receive_maximum = 65'535;
+    std::size_t packet_bytes_max = std::numeric_limits<std::size_t>::max();
+    bool has_authentication = false;
+};
+
+class Broker::Impl {
+public:
+    Impl(const BrokerLimits& limits, std::uint64_t seed);
+
+    void protect(std::string_view filter) { authorisation_.protect(filter); }
+    void opened(base::ConnectionId id, base::Now now);
+    void receive(base::ConnectionId id, base::ByteView bytes, base::Now now);
+    void closed(base::ConnectionId id, base::Now now);
+    void expire(base::Now now);
+    void acknowledge(AckToken token, ReasonCode reason, base::Now now);
+    void publish(const Message& message, base::Now now);
+    bool replace_retained_properties(std::string_view topic, base::ByteView properties);
+    void pause_publisher(AckToken token);
+    void resume_publishers(base::Now now);
+    void shut_down(base::Now now);
+    std::optional<BrokerEvent> next_event();
+    std::optional<base::Command> next_command();
+    bool take_output(base::ConnectionId id, base::Bytes& out);
+    std::optional<base::Instant> next_deadline() const { return deadlines_.first(); }
+    bool holds_back() const { return holding_ > 0; }
+    const BrokerCounters& counters() const { return counters_; }
+
+private:
+    // broker.cpp: inputs, framing, deadlines
+    void begin_input(base::Now now);
+    Connection* find_connection(base::ConnectionId id);
+    std::size_t consume(Connection& connection, base::ByteView bytes);
+    std::size_t assemble(Connection& connection, base::ByteView bytes);
+    std::size_t packet_bytes_max(const Connection& connection) const;
+    void reject(Connection& connection, ReasonCode reason);
+    void process(Connection& connection, base::ByteView packet);
+    void on_due(const Deadline& due);
+    void judge_silence(Connection& connection);
+
+    // handle_connect.cpp
+    void handle_first(Connection& connection, base::ByteView packet);
+    void refuse_undecodable(Connection& connection, base::ByteView packet, ReasonCode reason);
+    void refuse(Connection& connection, Version version, ReasonCode reason);
+    ConnectTerms read_terms(const Connect& connect) const;
+    std::optional<ReasonCode> refusal(const Connect& connect, const ConnectTerms& terms);
+    void accept(Connection& connection, const Connect& connect, const ConnectTerms& terms);
+    void attach(Connection& connection, Session& session, const Connect& connect,
+                const ConnectTerms& terms);
+    void send_connack(Connection& connection, const Connect& connect, const ConnectTerms& terms,
+                      const Session& session, bool session_present);
+    std::string assign_client_id();
+
+    // handle_*.cpp, one a packet type
+    void handle(Connection& connection, const Publish& received);
+    void handle(Connection& connection, const Acknowledgement& received);
+    void handle(Connection& connection, const Subscribe& received);
+    void handle(Connection& connection, const Unsubscribe& received);
+    void handle(Connection& connection, const Disconnect& received);
+    void handle(Connection& connection, const Pingreq&) { send(connection, Pingresp{}); }
+    /// A second CONNECT, an AUTH that nobody asked for, a packet that only servers send.
+    template <class P>
+    void handle(Connection& connection, const P&) {
+        disconnect(connection, ReasonCode::protocol_error);
+    }
+
+    // handle_publish.cpp
+    std::optional<ReasonCode> resolve_topic(Attached& attached, Publish& publish);
+    void receive_at_most_once(Session& session, const Publish& publish);
+    void receive_acknowledged(Connection& connection, Session& session, const Publish& publish);
+    void answer_refused(Connection& connection, Session& session, const Publish& publish,
+                        ReasonCode reason);
+    void take_in(Session& session, const Publish& publish, AckToken token);
+
+    // handle_acknowledgement.cpp
+    void on_puback(Connection& connection, Session& session, std::uint16_t packet_id);
+    void on_pubrec(Connection& connection, Session& session, const Acknowledgement& received);
+    void on_pubrel(Connection& connection, Session& session, std::uint16_t packet_id);
+    void on_pubcomp(Session& session, std::uint16_t packet_id);
+    void complete(Session& session, std::uint16_t packet_id);
+
+    // handle_subscribe.cpp
+    ReasonCode subscribe(Session& session, const SubscribeFilter& wanted, std::uint32_t identifier,
+                         bool& brings_retained);
+    void send_retained(Session& session, const SubscribeFilter& wanted, std::uint32_t identifier);
+
+    // sessions.cpp
+    Session* find_session(std::string_view client_id);
+    Session* find_session(std::uint64_t key);
+    Session& begin_session(std::string client_id);
+    void detach(Session& session, bool by_disconnect);
+    bool release_for_successor(Session& session, bool clean_start);
+    void tell_gone(Session& session);
+    void publish_will(Session& session);
+    void end_session(Session& session);
+
+    // fan_out.cpp
+    void distribute(const Publish& message, const Session* publisher);
+    void deliver(Session& session, Qos qos, bool retain, bool shared);
+    void deliver_at_most_once(Session& session, bool retain);
+    void deliver_acknowledged(Session& session, Qos qos, bool retain, bool shared);
+    void deliver_shared(ShareGroup& group);
+    void retain_passing();
+    const StoredMessagePtr& stored_passing();
+
+    // subscriber_window.cpp
+    Connection* online(const Session& session) const;
+    bool has_room_at_most_once(const Session& session, const Connection& connection,
+                               std::size_t bytes) const;
+    bool may_begin(const Session& session, const Connection& connection) const;
+    void enqueue(Session& session, Delivery delivery);
+    void pump(Session& session);
+    void send_again(Connection& connection, Session& session, std::uint16_t packet_id);
+    void send_waiting(Connection& connection, Session& session);
+    std::uint16_t begin_flight(Session& session, Delivery delivery);
+    Publish to_packet(const Delivery& delivery, Version version);
+    bool write(Connection& connection, const Publish& packet);
+    void update_holding(Session& session);
+
+    // broker_output.cpp
+    template <class P>
+    void send(Connection& connection, const P& packet) {
+        const Attached* attached = connection.attached();
+        if (attached == nullptr) return;
+        const std::size_t start = connection.output.size();
+        if constexpr (std::is_same_v<P, Pingresp>)
+            encode(connection.output, packet);
+        else
+            encode(connection.output, packet, attached->version);
+        finish_reply(connection, start);
+    }
+    void finish_reply(Connection& connection, std::size_t start);
+    void announce(Connection& connection);
+    void close(Connection& connection, bool flush);
+    void disconnect(Connection& connection, ReasonCode reason, bool flush = true);
+    void abandon(Connection& connection);
+    std::uint64_t deadline_key(const Connection& connection) const {
+        return static_cast<std::uint64_t>(connection.id);
+    }
+
+    BrokerLimits limits_;
+    std::uint64_t random_state_;
+    base::Now now_{};
+    BrokerCounters counters_;
+    Authorisation authorisation_;
+    Deadlines deadlines_;
+    SubscriptionTree subscriptions_;
+    RetainedStore retained_;
+    std::unordered_map<base::ConnectionId, std::unique_ptr<Connection>> connections_;
+    TextMap<std::unique_ptr<Session>> sessions_;
+    std::unordered_map<std::uint64_t, Session*> sessions_by_key_;
+    std::uint64_t last_session_key_ = 0;
+    std::size_t holding_ = 0;  // sessions for which holds_back() is true
+    std::vector<base::ConnectionId> paused_;
+
+    std::vector<BrokerEvent> events_;
+    std::size_t events_taken_ = 0;
+    std::vector<base::Command> commands_;
+    std::size_t commands_taken_ = 0;
+
+    // What the present events view; freed at the next input.
+    base::Bytes assembled_;
+    std::deque<base::Bytes> event_blocks_;
+    std::deque<OwnedWill> event_wills_;
+    std::vector<std::shared_ptr<const std::string>> event_topics_;
+    std::vector<std::unique_ptr<Session>> ended_;
+
+    // The message in distribution and scratch memory that is used again for the next.
+    Publish passing_;
+    std::string_view passing_publisher_;
+    StoredMessagePtr passing_stored_;
+    EncodedPublish encoded_;
+    SubscriptionTree::Matches matches_;
+    Recipients recipients_;
+    std::vector<std::uint32_t> identifiers_;
+    base::Bytes block_;
+    std::vector<StoredMessagePtr> matched_retained_;
+};
+
+}  // namespace sallyport::mqtt

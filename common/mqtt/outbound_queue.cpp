@@ -1,0 +1,117 @@
+#include "common/mqtt/outbound_queue.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/assert.hpp"
+
+namespace sallyport::mqtt {
+namespace {
+
+std::size_t cost(const Delivery& delivery) {
+    return delivery.message->bytes() + OutboundQueue::kOverheadBytes;
+}
+
+}  // namespace
+
+void OutboundQueue::push(Delivery delivery) {
+    const std::uint64_t order = next_order_++;
+    waiting_bytes_ += cost(delivery);
+    const auto at = waiting_.emplace_hint(waiting_.end(), order, std::move(delivery));
+    if (at->second.shared) return;
+    // The key views the topic of the newest message, so that it lives as long as the entry does.
+    const std::string_view topic = at->second.message->topic;
+    if (const auto older = newest_.find(topic); older != newest_.end()) {
+        superseded_.insert(older->second);
+        newest_.erase(older);
+    }
+    newest_.emplace(topic, order);
+}
+
+std::size_t OutboundQueue::trim(std::size_t messages_max, std::size_t bytes_max) {
+    std::size_t dropped = 0;
+    while (!waiting_.empty() && (waiting_.size() > messages_max || bytes() > bytes_max)) {
+        const auto victim =
+            superseded_.empty() ? waiting_.begin() : waiting_.find(*superseded_.begin());
+        forget(victim->first, victim->second);
+        waiting_.erase(victim);
+        ++dropped;
+    }
+    return dropped;
+}
+
+Delivery OutboundQueue::pop() {
+    SALLYPORT_ASSERT(!waiting_.empty());
+    const auto oldest = waiting_.begin();
+    forget(oldest->first, oldest->second);
+    Delivery delivery = std::move(oldest->second);
+    waiting_.erase(oldest);
+    return delivery;
+}
+
+void OutboundQueue::forget(std::uint64_t order, const Delivery& delivery) {
+    waiting_bytes_ -= cost(delivery);
+    if (delivery.shared || superseded_.erase(order) > 0) return;
+    newest_.erase(delivery.message->topic);
+}
+
+void OutboundQueue::connected(std::uint16_t receive_maximum) {
+    receive_maximum_ = receive_maximum;
+    outstanding_ = 0;
+    std::vector<std::pair<std::uint64_t, std::uint16_t>> ordered;
+    ordered.reserve(in_flight_.size());
+    for (auto& [packet_id, entry] : in_flight_) {
+        entry.sent = false;
+        ordered.emplace_back(entry.order, packet_id);
+    }
+    std::ranges::sort(ordered);
+    resend_.clear();
+    for (const auto& [order, packet_id] : ordered) resend_.push_back(packet_id);
+}
+
+std::optional<std::uint16_t> OutboundQueue::next_resend() {
+    while (!resend_.empty()) {
+        const std::uint16_t packet_id = resend_.front();
+        resend_.pop_front();
+        const auto entry = in_flight_.find(packet_id);
+        if (entry == in_flight_.end()) continue;  // completed before its turn came
+        entry->second.sent = true;
+        ++outstanding_;
+        return packet_id;
+    }
+    return std::nullopt;
+}
+
+std::uint16_t OutboundQueue::begin(Delivery delivery) {
+    SALLYPORT_ASSERT(window_open());
+    do {
+        ++last_packet_id_;
+    } while (last_packet_id_ == 0 || in_flight_.contains(last_packet_id_));
+    in_flight_bytes_ += cost(delivery);
+    ++outstanding_;
+    in_flight_.emplace(last_packet_id_, InFlight{std::move(delivery), next_order_++, false, true});
+    return last_packet_id_;
+}
+
+const OutboundQueue::InFlight* OutboundQueue::find(std::uint16_t packet_id) const {
+    const auto entry = in_flight_.find(packet_id);
+    return entry == in_flight_.end() ? nullptr : &entry->second;
+}
+
+void OutboundQueue::release(std::uint16_t packet_id) {
+    auto& entry = in_flight_.at(packet_id);
+    if (entry.released) return;
+    in_flight_bytes_ -= cost(entry.delivery);
+    entry.released = true;
+    entry.delivery.message.reset();
+}
+
+void OutboundQueue::complete(std::uint16_t packet_id) {
+    const auto entry = in_flight_.find(packet_id);
+    SALLYPORT_ASSERT(entry != in_flight_.end());
+    if (entry->second.sent) --outstanding_;
+    if (!entry->second.released) in_flight_bytes_ -= cost(entry->second.delivery);
+    in_flight_.erase(entry);
+}
+
+}  // namespace sallyport::mqtt

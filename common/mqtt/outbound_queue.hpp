@@ -1,0 +1,87 @@
+// What one session still has to be sent with QoS 1 or 2: messages that wait for their turn, and
+// messages in flight, which have a packet identifier and stay until the client has completed them
+// (section 4.3, 4.4). Survives connections. Decides nothing about output; the broker asks it what
+// comes next.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/mqtt/stored_message.hpp"
+
+namespace sallyport::mqtt {
+
+struct Delivery {
+    StoredMessagePtr message;
+    Qos qos = Qos::at_least_once;  // effective
+    bool retain = false;           // the flag as it is sent
+    bool shared = false;           // of a shared subscription
+    std::vector<std::uint32_t> subscription_ids;
+};
+
+class OutboundQueue {
+public:
+    /// What one entry costs beyond its message's bytes, about.
+    static constexpr std::size_t kOverheadBytes = 192;
+
+    struct InFlight {
+        Delivery delivery;
+        std::uint64_t order = 0;
+        bool released = false;  // PUBREC has come: PUBREL is what is sent again
+        bool sent = false;      // on the present connection: counts against Receive Maximum
+    };
+
+    void push(Delivery delivery);
+    /// Drops waiting messages until both limits hold: first, oldest first, those with a newer
+    /// message of the same topic behind them; then the oldest. Returns how many. In flight is never
+    /// dropped.
+    std::size_t trim(std::size_t messages_max, std::size_t bytes_max);
+    bool has_waiting() const { return !waiting_.empty(); }
+    std::size_t waiting() const { return waiting_.size(); }
+    /// Takes the oldest waiting message.
+    Delivery pop();
+
+    /// A new connection: everything in flight is to be sent again, oldest first.
+    void connected(std::uint16_t receive_maximum);
+    bool window_open() const {
+        return outstanding_ < receive_maximum_ && in_flight_.size() < 65'535;
+    }
+    bool has_resend() const { return !resend_.empty(); }
+    /// Takes the next identifier to send again; nothing where there is none.
+    std::optional<std::uint16_t> next_resend();
+    /// Puts a message in flight and gives it its packet identifier. Only while the window is open.
+    std::uint16_t begin(Delivery delivery);
+    const InFlight* find(std::uint16_t packet_id) const;
+    /// PUBREC: the message is the client's; its identifier stays until PUBCOMP.
+    void release(std::uint16_t packet_id);
+    void complete(std::uint16_t packet_id);
+
+    std::size_t bytes() const { return waiting_bytes_ + in_flight_bytes_; }
+    std::size_t in_flight_bytes() const { return in_flight_bytes_; }
+    std::size_t in_flight() const { return in_flight_.size(); }
+
+private:
+    void forget(std::uint64_t order, const Delivery& delivery);
+
+    std::map<std::uint64_t, Delivery> waiting_;  // by order of arrival
+    // The newest waiting message of each topic, and those that a newer one has superseded. Messages
+    // of shared subscriptions are in neither: they are work to share out, not a state.
+    std::unordered_map<std::string_view, std::uint64_t> newest_;
+    std::set<std::uint64_t> superseded_;
+    std::unordered_map<std::uint16_t, InFlight> in_flight_;
+    std::deque<std::uint16_t> resend_;
+    std::uint64_t next_order_ = 0;
+    std::size_t waiting_bytes_ = 0;
+    std::size_t in_flight_bytes_ = 0;
+    std::size_t outstanding_ = 0;
+    std::uint16_t receive_maximum_ = 65'535;
+    std::uint16_t last_packet_id_ = 0;
+};
+
+}  // namespace sallyport::mqtt

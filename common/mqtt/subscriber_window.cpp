@@ -1,0 +1,141 @@
+// What one subscriber is sent next. A session's share of memory, session_queue_bytes, holds its
+// output, its messages in flight and its queue: QoS 0 may fill half of it with output, messages in
+// flight a quarter, so that room is left for the newest.
+#include <algorithm>
+#include <utility>
+
+#include "common/mqtt/broker_impl.hpp"
+
+namespace sallyport::mqtt {
+
+/// Its connection, if it has one that output may be written for.
+Connection* Broker::Impl::online(const Session& session) const {
+    Connection* connection = session.connection;
+    return connection != nullptr && connection->attached() != nullptr ? connection : nullptr;
+}
+
+bool Broker::Impl::has_room_at_most_once(const Session& session, const Connection& connection,
+                                         std::size_t bytes) const {
+    const std::size_t output = connection.output.size() + bytes;
+    return output <= limits_.session_queue_bytes / 2 &&
+           output + session.outbound.bytes() <= limits_.session_queue_bytes;
+}
+
+/// A message may go in flight at once: nothing waits before it and there is room.
+bool Broker::Impl::may_begin(const Session& session, const Connection& connection) const {
+    const OutboundQueue& outbound = session.outbound;
+    const std::size_t flight_max = limits_.session_queue_bytes / 4;
+    return connection.output.size() < kOutputTargetBytes && outbound.window_open() &&
+           !outbound.has_waiting() && !outbound.has_resend() &&
+           (outbound.in_flight() == 0 || outbound.in_flight_bytes() < flight_max);
+}
+
+void Broker::Impl::enqueue(Session& session, Delivery delivery) {
+    session.outbound.push(std::move(delivery));
+    const std::size_t all = limits_.session_queue_bytes;
+    const std::size_t output =
+        session.connection == nullptr ? 0 : session.connection->output.size();
+    counters_.dropped_queue_full +=
+        session.outbound.trim(limits_.session_queue_messages, all - std::min(all, output));
+}
+
+/// Sends again what was in flight when the connection ended, then what waits, as far as the
+/// client's Receive Maximum and the output allow.
+void Broker::Impl::pump(Session& session) {
+    Connection* connection = online(session);
+    if (connection == nullptr) return;
+    OutboundQueue& outbound = session.outbound;
+    const std::size_t flight_max = limits_.session_queue_bytes / 4;
+    while (connection->attached() != nullptr && connection->output.size() < kOutputTargetBytes &&
+           outbound.window_open()) {
+        if (const auto packet_id = outbound.next_resend()) {
+            send_again(*connection, session, *packet_id);
+            continue;
+        }
+        const bool flight_is_full =
+            outbound.in_flight() > 0 && outbound.in_flight_bytes() >= flight_max;
+        if (!outbound.has_waiting() || flight_is_full) break;
+        send_waiting(*connection, session);
+    }
+    update_holding(session);
+}
+
+void Broker::Impl::send_again(Connection& connection, Session& session, std::uint16_t packet_id) {
+    const OutboundQueue::InFlight& entry = *session.outbound.find(packet_id);
+    if (entry.released) {
+        send(connection, Acknowledgement{PacketType::pubrel, packet_id, ReasonCode::success, {}});
+        return;
+    }
+    Publish packet = to_packet(entry.delivery, connection.attached()->version);
+    packet.packet_id = packet_id;
+    packet.dup = true;
+    if (!write(connection, packet)) session.outbound.complete(packet_id);
+}
+
+void Broker::Impl::send_waiting(Connection& connection, Session& session) {
+    Delivery delivery = session.outbound.pop();
+    if (delivery.message->expired(now_.instant)) return;
+    Publish packet = to_packet(delivery, connection.attached()->version);
+    packet.packet_id = 1;  // any: its size is what counts
+    if (encoded_size(packet, connection.attached()->version) >
+        connection.attached()->packet_bytes_max)
+        return;
+    packet.packet_id = begin_flight(session, std::move(delivery));
+    write(connection, packet);
+}
+
+/// Progress is judged from when there is something to complete.
+std::uint16_t Broker::Impl::begin_flight(Session& session, Delivery delivery) {
+    if (session.outbound.in_flight() == 0) session.last_progress = now_.instant;
+    return session.outbound.begin(std::move(delivery));
+}
+
+/// The message as this subscriber gets it; its properties may stand in `block_`.
+Publish Broker::Impl::to_packet(const Delivery& delivery, Version version) {
+    const StoredMessage& message = *delivery.message;
+    Publish packet;
+    packet.topic = message.topic;
+    packet.payload = message.payload;
+    packet.properties = message.properties;
+    packet.qos = delivery.qos;
+    packet.retain = delivery.retain;
+    if (version == Version::v3_1_1 || (!message.expires_at && delivery.subscription_ids.empty()))
+        return packet;
+    block_.assign(message.properties.begin(), message.properties.end());
+    if (message.expires_at)
+        append_property(block_, {PropertyId::message_expiry_interval,
+                                 remaining_seconds(*message.expires_at, now_.instant),
+                                 {},
+                                 {}});
+    for (const std::uint32_t identifier : delivery.subscription_ids)
+        append_property(block_, {PropertyId::subscription_identifier, identifier, {}, {}});
+    packet.properties = block_;
+    return packet;
+}
+
+/// False: larger than the client takes; then it counts as sent (3.1.2.11.4).
+bool Broker::Impl::write(Connection& connection, const Publish& packet) {
+    const Attached& attached = *connection.attached();
+    if (encoded_size(packet, attached.version) > attached.packet_bytes_max) return false;
+    encode(connection.output, packet, attached.version);
+    ++counters_.messages_sent;
+    announce(connection);
+    return true;
+}
+
+/// Broker::holds_back(): congested, connected, and getting on.
+void Broker::Impl::update_holding(Session& session) {
+    const bool congested = online(session) != nullptr &&
+                           (session.outbound.waiting() > limits_.session_queue_messages / 2 ||
+                            session.outbound.bytes() > limits_.session_queue_bytes / 2);
+    const auto judged_at = session.last_progress + kProgressWindow;
+    const bool holding = congested && judged_at > now_.instant;
+    if (holding && !session.progress_due)
+        deadlines_.set(session.progress_due, judged_at, DeadlineKind::progress, session.key);
+    if (!congested) deadlines_.cancel(session.progress_due, DeadlineKind::progress, session.key);
+    if (holding == session.holding) return;
+    session.holding = holding;
+    holding_ = holding ? holding_ + 1 : holding_ - 1;
+}
+
+}  // namespace sallyport::mqtt
