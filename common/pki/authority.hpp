@@ -1,6 +1,6 @@
-// The certificate authority behind sallyport-ca: a directory with a root key and certificate and an index
-// of what it signed. One level for now (root signs agents); the index is what `list` shows and what
-// keeps a name from being given twice.
+// The certificate authority behind sallyport-ca: a directory with a root key and certificate and an
+// index of what it signed. One level for now (root signs agents); the index is what `list` shows
+// and what keeps a name from being given twice.
 #pragma once
 
 #include <string>
@@ -30,14 +30,15 @@ struct SignRequest {
 
 class Authority {
 public:
-    /// Makes DIR with ca.crt, ca.key (0600, or encrypted with `passphrase`), index. Refuses a DIR that
-    /// holds a CA already.
+    /// Makes DIR with ca.crt, ca.key (0600, or encrypted with `passphrase`), index. Refuses a DIR
+    /// that holds a CA already.
     static Authority init(const std::string& dir, const std::string& plant,
                           const std::string& passphrase, base::WallTime now);
     static Authority open(const std::string& dir, const std::string& passphrase);
 
-    /// Role, name and names of hosts come from the operator, never from the request; of the request only the
-    /// public key is used, after its signature was checked. Refuses a name in use unless `replace`.
+    /// Role, name and names of hosts come from the operator, never from the request; of the request
+    /// only the public key is used, after its signature was checked. Refuses a name in use unless
+    /// `replace`.
     CertificateInfo sign(const SignRequest& request, base::WallTime now);
     static std::vector<IssuedCertificate> list(const std::string& dir);
     const std::string& plant() const { return plant_; }
