@@ -33,6 +33,7 @@ enum class FrameKind : std::uint8_t {
     closed = 4,
     ping = 5,
     bye = 6,
+    pong = 7,  // answers a Ping with its count
     log = 16,
     resume = 17,
     gap = 18,
@@ -42,6 +43,11 @@ enum class FrameKind : std::uint8_t {
     ack = 22,
     echo = 23,
 };
+/// Frames of a session that must stay in order among themselves; the others may pass between them.
+constexpr bool is_ordered(FrameKind kind) {
+    return kind == FrameKind::log || kind == FrameKind::gap || kind == FrameKind::define ||
+           kind == FrameKind::batch || kind == FrameKind::beat;
+}
 constexpr std::uint8_t kIgnorableKinds = 128;  // unknown kinds from here up are skipped
 
 enum class FrameError {
@@ -60,6 +66,7 @@ enum class SessionEnd : std::uint8_t {
     protocol = 5,      // an end broke the protocol
     route_removed = 6,
     shutdown = 7,
+    peer_reset = 8,    // the other end's link broke
 };
 std::string_view to_string(SessionEnd end);
 
@@ -158,6 +165,8 @@ struct Define {
 struct BatchHead {
     record::Epoch epoch = 0;
     record::Seq first = 0, last = 0;
+    /// Where records were left out on the way: batch_checksum of the entry with all of them; else 0.
+    std::uint64_t whole_checksum = 0;
 };
 /// A record with, for a quality change of many tags, the further tags it stands for.
 struct BatchRecord : record::Record {
@@ -177,7 +186,7 @@ base::Bytes encode(const Hello&);
 base::Bytes encode(const Welcome&);
 base::Bytes encode(const Opened&);
 base::Bytes encode(const Closed&);
-base::Bytes encode(const Ping&);
+base::Bytes encode(const Ping&, FrameKind kind = FrameKind::ping);  // ping or pong
 base::Bytes encode(const Bye&);
 base::Bytes encode(SessionId, const Log&);
 base::Bytes encode(SessionId, const Resume&);
