@@ -50,6 +50,7 @@ struct RecoveryReport {
     std::uint64_t entries_scanned = 0;
     std::uint64_t damaged_entries = 0;   // a bad entry with a good one behind it
     bool torn_tail = false;              // a bad last entry, dropped: possibly unacknowledged
+    std::size_t damaged_segments = 0;    // files that could not be read as segments, set aside
     record::Seq last_seq = 0;
 };
 
@@ -76,7 +77,8 @@ public:
 
     virtual const RecoveryReport& report() const = 0;
 
-    /// The tag of a topic, made if new; a new tag becomes durable with the next entry.
+    /// The tag of a topic, made if new; a new tag becomes durable with the next entry. 0, which is no
+    /// tag, where the topic is empty or kTagsMax (tag_table.hpp) are in use.
     virtual record::TagId tag(std::string_view topic) = 0;
     /// Nothing for a number that was never given out. Valid until the next tag().
     virtual std::optional<std::string_view> topic(record::TagId tag) const = 0;

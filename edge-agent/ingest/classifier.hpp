@@ -1,0 +1,47 @@
+// Which publishes are forwarded, and as what: the first [[forward]] rule whose filter matches decides.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/record/record.hpp"
+#include "edge-agent/spool/spool.hpp"
+
+namespace sallyport::ingest {
+
+/// One [[forward]] of the configuration. (Class `history`, payload `opaque`: the only ones so far.)
+struct ForwardRule {
+    std::string filter;
+};
+
+class Classifier {
+public:
+    /// Topics that matched no rule and are remembered as such; beyond, rules are tried anew each time.
+    static constexpr std::size_t kRememberedMax = 100'000;
+
+    Classifier(std::vector<ForwardRule> rules, spool::Spool& spool)
+        : rules_(std::move(rules)), spool_(spool) {}
+
+    /// The tag under which a publish on `topic` is forwarded; nothing where no rule matches, the topic is
+    /// a `$` topic, or belongs to the agent.
+    std::optional<record::TagId> classify(std::string_view topic);
+    /// The rule that decides on a topic, for check-config.
+    std::optional<std::size_t> rule_of(std::string_view topic) const;
+
+private:
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>{}(text);
+        }
+    };
+
+    std::vector<ForwardRule> rules_;
+    spool::Spool& spool_;
+    std::unordered_map<std::string, std::optional<record::TagId>, Hash, std::equal_to<>> known_;
+};
+
+}  // namespace sallyport::ingest

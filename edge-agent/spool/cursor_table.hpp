@@ -1,0 +1,38 @@
+// One cursor for each destination: how far its far side has said that it has come.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "edge-agent/spool/disk.hpp"
+#include "edge-agent/spool/segment.hpp"
+
+namespace sallyport::spool {
+
+class CursorTable {
+public:
+    CursorTable() = default;
+    /// A cursor for each of `destinations`: the stored one, or one at the very start. Stored
+    /// cursors of others are forgotten.
+    CursorTable(std::span<const std::string> destinations, std::span<const Cursor> stored);
+
+    const std::vector<Cursor>& all() const { return cursors_; }
+    const Cursor* find(std::string_view destination) const;
+    /// Counts changes, so that a save knows what it saved.
+    std::uint64_t version() const { return version_; }
+
+    /// Moves a cursor forward. A position that is not in the log, or not ahead, is ignored.
+    void advance(std::string_view destination, std::uint64_t store,
+                 const tunnel::Position& position, const SegmentTable& segments,
+                 record::Seq synced);
+    /// Every cursor has passed this seq; `synced` where there are none.
+    record::Seq passed(const SegmentTable& segments, record::Seq synced) const;
+
+private:
+    std::vector<Cursor> cursors_;
+    std::uint64_t version_ = 0;
+};
+
+}  // namespace sallyport::spool

@@ -1,0 +1,358 @@
+#include "edge-agent/spool/recovery.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "edge-agent/spool/entry_scanner.hpp"
+
+namespace sallyport::spool {
+namespace {
+
+constexpr unsigned kReadTriesMax = 3;
+constexpr std::size_t kPieceBytes = 4096;
+/// So many pieces of one segment are passed over as unreadable before the search in it ends.
+constexpr unsigned kBadPiecesMax = 16;
+/// Ids kept out of use for tags that an unreadable piece may have defined.
+constexpr record::TagId kTagsKeptOut = 16384;
+
+class Recovery {
+public:
+    Recovery(const SpoolOptions& options, Disk& disk, record::Epoch epoch, std::uint64_t seed)
+        : options_(options), disk_(disk), epoch_(epoch), seed_(seed) {}
+
+    base::Result<RecoveredLog, DiskError> run();
+
+private:
+    struct Scan {
+        record::Seq last = 0;
+        std::uint64_t end = kSegmentHeaderBytes;
+        bool garbage_behind = false;
+        bool unreadable = false;
+    };
+
+    base::Result<void, DiskError> load_checkpoint();
+    void take_file(const FileInfo& file, const SegmentName& name);
+    void set_aside(const FileInfo& file, const SegmentName& name);
+    bool is_blank(const FileInfo& file);
+    void drop_void_segments();
+    void find_tail();
+    void scan_for_tags();
+    void place_next_record();
+    base::Result<void, DiskError> secure_tail();
+    base::Result<Segment, DiskError> rewrite_tail();
+    base::Result<void, DiskError> copy(const Segment& from, const std::string& to);
+    base::Result<void, DiskError> begin_segment();
+
+    Scan scan(Segment& segment, record::Seq void_from);
+    void take_entry(const EntryScanner::Found& found);
+    std::optional<base::Bytes> read(const std::string& name, std::uint64_t offset,
+                                    std::size_t length);
+    base::Bytes read_in_pieces(const std::string& name, const EntryScanner::NeedBytes& what,
+                               unsigned& bad_pieces);
+
+    const SpoolOptions& options_;
+    Disk& disk_;
+    record::Epoch epoch_;
+    std::uint64_t seed_;
+    std::vector<Segment> found_;     // oldest first, in the end without those that hold nothing
+    Scan tail_;                      // of the last of found_
+    record::Seq seqs_in_doubt_ = 0;  // files that cannot be read may hold seqs up to here
+    record::TagId last_used_tag_ = 0;
+    std::vector<tunnel::BatchRecord> records_;
+    std::vector<record::Tag> new_tags_;
+    RecoveredLog log_;
+};
+
+/// Without its tags records could be given wrong topics: a checkpoint that cannot be read at the
+/// moment is no reason to begin without one. One that is lost is empty: then the whole log is
+/// scanned.
+base::Result<void, DiskError> Recovery::load_checkpoint() {
+    auto stored = disk_.load();
+    for (unsigned i = 1; !stored && i < kReadTriesMax; ++i) stored = disk_.load();
+    if (!stored) return stored.error();
+    log_.cursors = CursorTable(options_.destinations, stored->cursors);
+    log_.saved.tags_complete_below = std::min(stored->tags_complete_below, kSeqEnd);
+    for (const auto& cursor : stored->cursors)
+        if (cursor.position.seq < kSeqEnd)
+            seqs_in_doubt_ = std::max(seqs_in_doubt_, cursor.position.seq);
+    for (const auto& tag : stored->tags) log_.tags.restore(tag);
+    while (log_.tags.topic(log_.saved.last_tag + 1)) ++log_.saved.last_tag;
+    return {};
+}
+
+std::optional<base::Bytes> Recovery::read(const std::string& name, std::uint64_t offset,
+                                          std::size_t length) {
+    for (unsigned i = 0; i < kReadTriesMax; ++i)
+        if (auto bytes = disk_.read(name, offset, length)) return std::move(*bytes);
+    return std::nullopt;
+}
+
+base::Bytes Recovery::read_in_pieces(const std::string& name, const EntryScanner::NeedBytes& what,
+                                     unsigned& bad_pieces) {
+    if (auto bytes = read(name, what.offset, what.length)) return std::move(*bytes);
+    base::Bytes all;
+    while (all.size() < what.length && bad_pieces < kBadPiecesMax) {
+        const auto length = std::min(kPieceBytes, what.length - all.size());
+        const auto piece = read(name, what.offset + all.size(), length);
+        if (!piece) ++bad_pieces;
+        if (piece)
+            base::append(all, *piece);
+        else
+            all.resize(all.size() + length);
+        if (piece && piece->size() < length) break;
+    }
+    return all;
+}
+
+/// Cannot be read as a segment: kept for a person, and what it may have held is never numbered
+/// again.
+void Recovery::set_aside(const FileInfo& file, const SegmentName& name) {
+    ++log_.report.damaged_segments;
+    seqs_in_doubt_ =
+        std::max(seqs_in_doubt_, std::min(name.first + file.size / kRecordBytesMin, kSeqEnd - 1));
+}
+
+bool Recovery::is_blank(const FileInfo& file) {
+    for (std::uint64_t offset = 0; offset < file.size; offset += kReadChunkBytes) {
+        const auto bytes = read(file.name, offset, kReadChunkBytes);
+        if (!bytes || !is_zero(*bytes)) return false;
+    }
+    return true;
+}
+
+void Recovery::take_file(const FileInfo& file, const SegmentName& name) {
+    const auto page = read(file.name, 0, kSegmentHeaderBytes + kEntryHeaderBytes);
+    if (!page) return set_aside(file, name);  // under its name: it may be readable another time
+    const auto header = decode_segment_header(*page);
+    if (!header) {
+        if (is_blank(file)) {
+            log_.leftovers.push_back(file);  // its making was cut short
+            return;
+        }
+        set_aside(file, name);
+        (void)disk_.rename(file.name, file.name + ".damaged");
+        return;
+    }
+    Segment segment;
+    segment.name = file.name;
+    segment.epoch = header->epoch;
+    segment.first = header->first;
+    segment.ordinal = header->ordinal;
+    segment.seed = header->seed;
+    segment.size = file.size / 8 * 8;
+    segment.end = segment.size;
+    const auto entries = base::ByteView(*page).subspan(kSegmentHeaderBytes);
+    if (const auto entry = decode_entry_header(entries, segment.seed))
+        segment.first_arrival = entry->first_arrival;
+    log_.writer.next_ordinal = std::max(log_.writer.next_ordinal, segment.ordinal + 1);
+    // The next segment must not begin before this one, even if this one is empty: its entries would
+    // be void as soon as this one is taken for the later.
+    seqs_in_doubt_ = std::max(seqs_in_doubt_, segment.first - 1);
+    found_.push_back(std::move(segment));
+}
+
+/// Entries at or above a later segment's first seq are void: they were appended again there.
+void Recovery::drop_void_segments() {
+    std::sort(found_.begin(), found_.end(), [](const Segment& a, const Segment& b) {
+        return std::pair(a.first, a.ordinal) < std::pair(b.first, b.ordinal);
+    });
+    std::vector<Segment> kept;
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+        if (i + 1 < found_.size() && found_[i + 1].first == found_[i].first) {
+            log_.leftovers.push_back({found_[i].name, found_[i].size});
+            continue;
+        }
+        if (i + 1 < found_.size()) found_[i].last = found_[i + 1].first - 1;
+        kept.push_back(std::move(found_[i]));
+    }
+    found_ = std::move(kept);
+}
+
+void Recovery::take_entry(const EntryScanner::Found& found) {
+    ++log_.report.entries_scanned;
+    new_tags_.clear();
+    (void)decode_local(found.local, new_tags_);
+    for (const auto& tag : new_tags_) log_.tags.restore(tag);
+    if (!tunnel::decode_batch(found.body, records_)) return;
+    for (const auto& record : records_) last_used_tag_ = std::max(last_used_tag_, record.tag);
+}
+
+Recovery::Scan Recovery::scan(Segment& segment, record::Seq void_from) {
+    Scan scan;
+    unsigned bad_pieces = 0;
+    record::Seq expected = segment.first;
+    EntryScanner scanner(segment.seed, kSegmentHeaderBytes, segment.size);
+    for (;;) {
+        const auto step = scanner.next();
+        if (const auto* need = std::get_if<EntryScanner::NeedBytes>(&step)) {
+            scanner.supply(need->offset, read_in_pieces(segment.name, *need, bad_pieces),
+                           need->length);
+            continue;
+        }
+        const auto* found = std::get_if<EntryScanner::Found>(&step);
+        if (found == nullptr || found->header.first >= void_from) break;
+        if (found->header.first != expected) ++log_.report.damaged_entries;
+        if (scan.last == 0) segment.first_arrival = found->header.first_arrival;
+        segment.add_index_point(found->header.first, found->offset);
+        expected = found->header.last + 1;
+        scan.last = found->header.last;
+        scan.end = scanner.offset();
+        take_entry(*found);
+    }
+    scan.garbage_behind = scanner.met_garbage();
+    scan.unreadable = bad_pieces > 0;
+    if (scan.unreadable)
+        last_used_tag_ = std::max(last_used_tag_, log_.tags.last_id() + kTagsKeptOut);
+    return scan;
+}
+
+/// The newest segment that holds something; newer ones that hold nothing are left over from starts
+/// that accepted nothing.
+void Recovery::find_tail() {
+    auto void_from = kSeqEnd;
+    while (!found_.empty()) {
+        auto& segment = found_.back();
+        tail_ = scan(segment, void_from);
+        log_.report.torn_tail = log_.report.torn_tail || tail_.garbage_behind;
+        if (tail_.unreadable) {
+            set_aside({segment.name, segment.size}, {segment.first, segment.epoch, 0});
+            if (void_from < kSeqEnd) seqs_in_doubt_ = std::max(seqs_in_doubt_, void_from - 1);
+        }
+        if (tail_.last != 0 || tail_.unreadable) break;
+        void_from = segment.first;
+        log_.leftovers.push_back({segment.name, segment.size});
+        found_.pop_back();
+    }
+    if (found_.empty()) return;
+    found_.back().last = tail_.last;
+    log_.report.last_seq = tail_.last;
+    if (!tail_.unreadable) found_.back().end = tail_.end;
+}
+
+void Recovery::scan_for_tags() {
+    for (std::size_t i = 0; i + 1 < found_.size(); ++i)
+        if (found_[i].last >= log_.saved.tags_complete_below) scan(found_[i], found_[i + 1].first);
+    log_.tags.keep_out(last_used_tag_);
+    log_.tags.mark_all_defined();
+}
+
+/// Behind everything that was ever numbered, as far as anything here tells.
+void Recovery::place_next_record() {
+    const auto tail_last = found_.empty() ? 0 : found_.back().last;
+    log_.writer.first =
+        std::max({tail_last, seqs_in_doubt_, log_.saved.tags_complete_below - 1}) + 1;
+    if (!found_.empty() && tail_.unreadable) found_.back().last = log_.writer.first - 1;
+}
+
+base::Result<void, DiskError> Recovery::copy(const Segment& from, const std::string& to) {
+    const auto end = tail_.end;
+    SegmentHeader header{options_.edge, from.epoch, from.first, log_.writer.next_ordinal,
+                         from.seed};
+    if (const auto done = disk_.create(to, end); !done) return done;
+    if (const auto done = disk_.write(to, 0, encode(header)); !done) return done;
+    for (auto offset = std::uint64_t{kSegmentHeaderBytes}; offset < end;
+         offset += kReadChunkBytes) {
+        const auto length = std::min<std::uint64_t>(kReadChunkBytes, end - offset);
+        const auto bytes = disk_.read(from.name, offset, static_cast<std::size_t>(length));
+        if (!bytes) return bytes.error();
+        if (const auto done = disk_.write(to, offset, *bytes); !done) return done;
+    }
+    return disk_.sync(to);
+}
+
+/// The tail's entries, byte for byte, in a file without room to spare. It counts from its rename
+/// on, when all of it is durable; the old file is void from then.
+base::Result<Segment, DiskError> Recovery::rewrite_tail() {
+    auto tail = found_.back();
+    const SegmentName name{tail.first, tail.epoch, log_.writer.next_ordinal};
+    const auto unfinished = unfinished_name(name);
+    const auto copied = copy(tail, unfinished);
+    if (!copied) {
+        log_.leftovers.push_back({unfinished, tail_.end});
+        return copied.error();
+    }
+    tail.name = to_string(name);
+    tail.ordinal = log_.writer.next_ordinal++;
+    tail.size = tail.end = tail_.end;
+    auto moved = disk_.rename(unfinished, tail.name);
+    if (moved) moved = disk_.sync_directory();
+    if (moved) return tail;
+    log_.leftovers.push_back({unfinished, tail_.end});
+    log_.leftovers.push_back({tail.name, tail_.end});
+    return moved.error();
+}
+
+/// What survived only in the page cache must be durable before it counts. A sync that fails is not
+/// tried again: the entries are written afresh. So they are where the file is mostly empty, or
+/// every start would cost the log a whole segment of its room.
+base::Result<void, DiskError> Recovery::secure_tail() {
+    if (found_.empty()) return {};
+    const auto synced = disk_.sync(found_.back().name);
+    if (tail_.unreadable) return synced;
+    if (synced && tail_.end > found_.back().size / 2) return {};
+    auto rewritten = rewrite_tail();
+    if (!rewritten) return synced ? base::Result<void, DiskError>{} : synced;
+    log_.leftovers.push_back({found_.back().name, found_.back().size});
+    found_.back() = std::move(*rewritten);
+    return {};
+}
+
+base::Result<void, DiskError> Recovery::begin_segment() {
+    Segment segment;
+    segment.epoch = epoch_;
+    segment.first = log_.writer.first;
+    segment.last = segment.first - 1;
+    segment.ordinal = log_.writer.next_ordinal++;
+    segment.seed = segment_seed(seed_, segment.ordinal);
+    segment.name = to_string(SegmentName{segment.first, epoch_, 0});
+    segment.size = segment_bytes(options_);
+    segment.end = kSegmentHeaderBytes;
+    const SegmentHeader header{options_.edge, epoch_, segment.first, segment.ordinal, segment.seed};
+
+    auto done = disk_.create(segment.name, segment.size);
+    if (done) done = disk_.write(segment.name, 0, encode(header));
+    if (done) done = disk_.sync(segment.name);
+    if (done) done = disk_.sync_directory();
+    if (done) {
+        log_.writer.active = true;
+        log_.segments.push_back(std::move(segment));
+        return {};
+    }
+    // Older leftovers stay: only the new segment would have made sure that they are void.
+    log_.leftovers = {{segment.name, segment.size}};
+    log_.writer.failing = done.error();
+    const bool hopeless = done.error() == DiskError::denied || done.error() == DiskError::read_only;
+    return hopeless ? done : base::Result<void, DiskError>{};
+}
+
+base::Result<RecoveredLog, DiskError> Recovery::run() {
+    const auto files = disk_.list();
+    if (!files) return files.error();
+    log_.writer.epoch = epoch_;
+    log_.writer.seed = seed_;
+    log_.writer.next_ordinal = 1;
+    if (const auto done = load_checkpoint(); !done) return done.error();
+    for (const auto& file : *files) {
+        if (is_unfinished_name(file.name)) log_.leftovers.push_back(file);
+        if (const auto name = parse_segment_name(file.name)) take_file(file, *name);
+    }
+    drop_void_segments();
+    find_tail();
+    scan_for_tags();
+    place_next_record();
+    if (const auto done = secure_tail(); !done) return done.error();
+    log_.report.segments = found_.size();
+    for (auto& segment : found_) log_.segments.push_back(std::move(segment));
+    if (const auto done = begin_segment(); !done) return done.error();
+    return std::move(log_);
+}
+
+}  // namespace
+
+base::Result<RecoveredLog, DiskError> recover_log(const SpoolOptions& options, Disk& disk,
+                                                  record::Epoch epoch, std::uint64_t seed) {
+    return Recovery(options, disk, epoch, seed).run();
+}
+
+}  // namespace sallyport::spool
