@@ -1,0 +1,282 @@
+#include "it-agent/core/it_core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "it-agent/emit/mirror.hpp"
+
+namespace sallyport::it_core {
+
+using base::NoticeLevel;
+
+namespace {
+
+downlink::DownlinkOptions downlink_options(const ItOptions& options) {
+    downlink::DownlinkOptions made;
+    made.plant = options.plant;
+    made.name = options.name;
+    made.link_timers = options.link_timers;
+    made.receiver_limits = options.receiver_limits;
+    made.process = options.seed;
+    return made;
+}
+
+bool is_pattern(std::string_view text) { return text.find('*') != std::string_view::npos; }
+
+base::Identity edge_identity(std::string_view qualified) {
+    const auto slash = qualified.find('/');
+    return {std::string(qualified.substr(0, slash)), base::Role::edge,
+            std::string(slash == std::string_view::npos ? "" : qualified.substr(slash + 1))};
+}
+
+}  // namespace
+
+ItCore::ItCore(ItOptions options, sinks::StoreState state, base::Now now)
+    : options_(std::move(options)),
+      store_id_(state.store_id),
+      broker_(options_.broker, options_.seed),
+      downlink_(downlink_options(options_), now),
+      sink_(broker_) {
+    if (!options_.has_relay) downlink_.shut_down();
+    for (auto& tag : state.tags)
+        if (rule_for(tag.edge) != nullptr) edge_of(tag.edge, now).feed.restore(tag.topic, tag.quality);
+    for (const auto& stored : state.positions) {
+        if (rule_for(stored.edge) == nullptr) continue;
+        auto& edge = edge_of(stored.edge, now);
+        edge.taken[stored.position.epoch] = edge.committed[stored.position.epoch] = stored.position;
+    }
+    for (const auto& retained : state.retained) {
+        const auto stale = emit::with_quality(retained.properties, record::Quality::bad_last_known);
+        broker_.publish({retained.topic, retained.payload, stale, retained.qos, true}, now);
+    }
+    for (const auto& rule : options_.edges) {
+        if (is_pattern(rule.pattern)) continue;
+        const auto qualified = rule.pattern.find('/') == std::string::npos
+                                   ? options_.plant + '/' + rule.pattern
+                                   : rule.pattern;
+        edge_of(qualified, now);
+    }
+    for (auto& [name, edge] : edges_) edge.feed.path_lost("relay", "it-agent started", now);
+}
+
+const EdgeRule* ItCore::rule_for(std::string_view edge) const {
+    const auto identity = edge_identity(edge);
+    for (const auto& rule : options_.edges)
+        if (base::matches_name_pattern(rule.pattern, options_.plant, identity)) return &rule;
+    return nullptr;
+}
+
+ItCore::Edge& ItCore::edge_of(const std::string& name, base::Now now) {
+    const auto found = edges_.find(name);
+    if (found != edges_.end()) return found->second;
+    const auto identity = edge_identity(name);
+    const auto* rule = rule_for(name);
+    const auto prefix =
+        rule == nullptr ? "" : emit::expand_prefix(rule->prefix, identity.plant, identity.name);
+    return edges_
+        .emplace(name, Edge{emit::EdgeFeed(name, prefix, options_.feed_timers, broker_, now)})
+        .first->second;
+}
+
+void ItCore::opened(base::ConnectionId id, const base::Peer& peer, base::Now now) {
+    if (base::is_dialled(id))
+        handle(downlink_.opened(id, peer, now), now);
+    else
+        broker_.opened(id, peer, now);
+    settle(now);
+}
+
+void ItCore::received(base::ConnectionId id, base::ByteView bytes, base::Now now) {
+    if (base::is_dialled(id)) {
+        const auto wanted = [this](const std::string& edge) { return rule_for(edge) != nullptr; };
+        handle(downlink_.received(id, bytes, wanted, now), now);
+    } else {
+        broker_.receive(id, bytes, now);
+    }
+    settle(now);
+}
+
+void ItCore::progressed(base::ConnectionId id, base::Now now) {
+    if (base::is_dialled(id)) downlink_.progressed(now);
+}
+
+void ItCore::closed(base::ConnectionId id, base::CloseCause cause, base::Now now) {
+    if (base::is_dialled(id))
+        handle(downlink_.closed(cause, now), now);
+    else
+        broker_.closed(id, cause, now);
+    settle(now);
+}
+
+void ItCore::expire(base::Now now) {
+    broker_.expire(now);
+    handle(downlink_.expire(now), now);
+    for (auto& [name, edge] : edges_) edge.feed.expire(now);
+    settle(now);
+}
+
+std::optional<base::Instant> ItCore::next_deadline() const {
+    auto deadline = base::earlier(broker_.next_deadline(), downlink_.next_deadline());
+    deadline = base::earlier(deadline, sink_.next_deadline());
+    for (const auto& [name, edge] : edges_)
+        deadline = base::earlier(deadline, edge.feed.next_deadline());
+    return deadline;
+}
+
+void ItCore::settle(base::Now now) {
+    // What local clients publish stays local: it is acknowledged as soon as it is fanned out.
+    while (const auto event = broker_.next_event()) {
+        const auto* published = std::get_if<mqtt::Published>(&*event);
+        if (published != nullptr && published->qos != mqtt::Qos::at_most_once)
+            broker_.acknowledge(published->token, mqtt::ReasonCode::success, now);
+    }
+    emit_committed(now);
+}
+
+void ItCore::handle(const downlink::DownlinkEvent& event, base::Now now) {
+    if (const auto* arrived = std::get_if<downlink::EntryArrived>(&event)) {
+        take_entry(*arrived, now);
+    } else if (const auto* beat = std::get_if<downlink::BeatArrived>(&event)) {
+        edge_of(beat->edge, now).feed.beat_arrived(beat->beat, now);
+    } else if (const auto* defined = std::get_if<downlink::TagsDefined>(&event)) {
+        define_tags(*defined);
+    } else if (const auto* started = std::get_if<downlink::SessionStarted>(&event)) {
+        start_session(*started, now);
+    } else if (const auto* named = std::get_if<downlink::GapNamed>(&event)) {
+        note_gap(*named, now);
+    } else if (const auto* ended = std::get_if<downlink::SessionEnded>(&event)) {
+        lose(edge_of(ended->edge, now), "edge", ended->seen, now);
+    } else if (const auto* lost = std::get_if<downlink::LinkLost>(&event)) {
+        for (auto& [name, edge] : edges_) lose(edge, "relay", lost->seen, now);
+    }
+}
+
+void ItCore::lose(Edge& edge, std::string_view side, std::string_view seen, base::Now now) {
+    edge.session = {};
+    edge.feed.path_lost(side, seen, now);
+}
+
+void ItCore::start_session(const downlink::SessionStarted& started, base::Now now) {
+    auto& edge = edge_of(started.edge, now);
+    edge.session = started.session;
+    edge.tags = std::make_shared<sinks::TagMap>();
+    tunnel::Position from;
+    for (const auto& run : started.log.runs) {
+        const auto taken = edge.taken.find(run.epoch);
+        if (taken != edge.taken.end()) from = taken->second;
+    }
+    const auto held = [&](const auto& entry) {
+        return std::ranges::find(started.log.runs, entry.first, &tunnel::Run::epoch) ==
+               started.log.runs.end();
+    };
+    if (edge.taken.size() > kEpochsMax) {
+        std::erase_if(edge.taken, held);
+        std::erase_if(edge.committed, held);
+    }
+    edge.resumed_at = from;
+    edge.feed.session_started(now);
+    downlink_.resume(started.session, store_id_, from);
+    // An acknowledgement lost with the last session is made good.
+    const auto committed = edge.committed.find(from.epoch);
+    if (committed != edge.committed.end() && committed->second == from)
+        downlink_.acknowledge(started.session, from, 0, now);
+}
+
+void ItCore::define_tags(const downlink::TagsDefined& defined) {
+    auto& edge = edges_.at(defined.edge);
+    for (const auto& tag : defined.define.tags) {
+        auto& tags = *edge.tags;
+        if (tag.id >= tags.size()) tags.resize(std::max<std::size_t>(tag.id + 1, tags.size() * 2));
+        tags[tag.id] = edge.feed.index_of(tag.topic);
+    }
+}
+
+void ItCore::take_entry(const downlink::EntryArrived& arrived, base::Now now) {
+    auto& edge = edges_.at(arrived.edge);
+    ++entries_;
+    auto& taken = edge.taken[arrived.end.epoch];
+    const auto after = taken.seq;
+    sinks::Arrival arrival{&edge.feed, arrived.session, arrived.end, after, edge.tags,
+                           arrived.body.size()};
+    edge.feed.entry_arrived();
+    if (arrived.end.seq <= after) {
+        ++repeated_entries_;  // had before: acknowledged in its turn, emitted no more
+    } else {
+        taken = arrived.end;
+    }
+    sink_.add(arrival, arrived.body, *arrived.records, now);
+}
+
+void ItCore::note_gap(const downlink::GapNamed& named, base::Now now) {
+    auto& edge = edge_of(named.edge, now);
+    ++gaps_;
+    const auto& gap = named.gap;
+    const auto taken = edge.taken.find(gap.epoch);
+    const auto known = taken == edge.taken.end() ? 0 : taken->second.seq;
+    const auto from = std::max(gap.from, known + 1);
+    if (gap.to >= from) missing_records_ += gap.to - from + 1;
+    notices_.add(NoticeLevel::alarm, fmt::format("records {}..{} of {} will not come: {}", gap.from,
+                                                 gap.to, named.edge, to_string(gap.why)));
+}
+
+void ItCore::complete(const sinks::StoreDone& done, base::Now now) {
+    if (done.error)
+        notices_.add(NoticeLevel::alarm,
+                     fmt::format("the store refuses: {}; nothing is acknowledged meanwhile",
+                                 *done.error));
+    sink_.complete(done, now);
+    settle(now);
+}
+
+void ItCore::emit_committed(base::Now now) {
+    while (const auto emitted = sink_.emit_next(now)) {
+        auto& edge = edges_.at(emitted->feed->edge());
+        auto& committed = edge.committed[emitted->end.epoch];
+        if (emitted->end.seq > committed.seq) committed = emitted->end;
+        if (edge.session == emitted->session) {
+            downlink_.acknowledge(edge.session, emitted->end, emitted->credit_bytes, now);
+            edge.feed.entry_emitted(now);
+        } else if (edge.session != tunnel::SessionId{} && committed == edge.resumed_at) {
+            downlink_.acknowledge(edge.session, committed, 0, now);
+        }
+    }
+}
+
+std::optional<base::Command> ItCore::next_command() {
+    if (auto command = downlink_.next_command()) return command;
+    return broker_.next_command();
+}
+
+bool ItCore::take_output(base::ConnectionId id, base::Bytes& out) {
+    return base::is_dialled(id) ? downlink_.take_output(out) : broker_.take_output(id, out);
+}
+
+void ItCore::shut_down(base::Now now) {
+    downlink_.shut_down();
+    broker_.shut_down(now);
+}
+
+std::optional<base::Notice> ItCore::next_notice() {
+    if (auto notice = downlink_.next_notice()) return notice;
+    return notices_.next();
+}
+
+ItStatus ItCore::status() const {
+    ItStatus status;
+    status.broker = broker_.counters();
+    status.link = downlink_.relay().state();
+    status.last_failure = downlink_.relay().last_failure();
+    status.round_trip = downlink_.relay().round_trip();
+    status.links_opened = downlink_.relay().links_opened();
+    status.entries = entries_;
+    status.repeated_entries = repeated_entries_;
+    status.gaps = gaps_;
+    status.missing_records = missing_records_;
+    if (sink_.is_failing()) status.store_error = sink_.last_error();
+    for (const auto& [name, edge] : edges_) status.edges.push_back(edge.feed.status());
+    return status;
+}
+
+}  // namespace sallyport::it_core

@@ -1,0 +1,223 @@
+#include "it-agent/emit/edge_feed.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "it-agent/emit/mirror.hpp"
+
+namespace sallyport::emit {
+
+using record::Quality;
+
+namespace {
+
+constexpr std::size_t kWaitingBeatsMax = 64;
+
+double seconds(base::Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+}  // namespace
+
+std::string_view to_string(FeedState state) {
+    switch (state) {
+        case FeedState::never_seen: return "never-seen";
+        case FeedState::catching_up: return "catching-up";
+        case FeedState::behind: return "behind";
+        case FeedState::stalled: return "stalled";
+        case FeedState::live: return "live";
+        case FeedState::lost: return "lost";
+    }
+    return "?";
+}
+
+EdgeFeed::EdgeFeed(std::string edge, std::string prefix, const FeedTimers& timers,
+                   mqtt::Broker& broker, base::Now now)
+    : edge_(std::move(edge)),
+      prefix_(std::move(prefix)),
+      timers_(timers),
+      broker_(broker),
+      since_(now.wall),
+      overlay_(Overlay{Quality::bad_last_known, "it-agent started"}),
+      overlay_since_(now.wall) {}
+
+EdgeFeed::TagIndex EdgeFeed::index_of(std::string_view topic) {
+    const auto [found, added] =
+        by_topic_.try_emplace(std::string(topic), static_cast<TagIndex>(tags_.size()));
+    if (added) {
+        tags_.emplace_back();
+        tags_.back().topic = topic;
+    }
+    return found->second;
+}
+
+void EdgeFeed::restore(std::string_view topic, Quality own) {
+    auto& tag = tags_[index_of(topic)];
+    tag.own = own;
+    tag.stored = own;
+    if (state_ == FeedState::never_seen) state_ = FeedState::lost;
+    sweep_at_ = 0;
+}
+
+bool EdgeFeed::note_stored(TagIndex tag, Quality own) {
+    return std::exchange(tags_[tag].stored, own) != own;
+}
+
+void EdgeFeed::session_started(base::Now now) {
+    waiting_beats_.clear();
+    entries_arrived_ = entries_emitted_ = 0;
+    last_progress_ = now.instant;
+    enter(FeedState::catching_up, "", "", now);
+}
+
+void EdgeFeed::path_lost(std::string_view side, std::string_view seen, base::Now now) {
+    waiting_beats_.clear();
+    if (state_ == FeedState::lost && side_ == side && seen_ == seen) return;
+    enter(state_ == FeedState::never_seen ? FeedState::never_seen : FeedState::lost, side, seen,
+          now);
+    cover(Overlay{Quality::bad_last_known, fmt::format("{} side: {}", side, seen)}, now);
+}
+
+void EdgeFeed::beat_arrived(const tunnel::Beat& beat, base::Now now) {
+    last_beat_ = beat;
+    clock_offset_ = beat.clock - now.wall;
+    if (beat.behind > timers_.behind_above && state_ != FeedState::behind) {
+        enter(FeedState::behind, "edge", "backlog", now);
+        cover(Overlay{Quality::uncertain_last_usable, "backlog"}, now);
+    }
+    if (waiting_beats_.size() == kWaitingBeatsMax) waiting_beats_.pop_front();
+    waiting_beats_.push_back({entries_arrived_, beat});
+    if (entries_emitted_ >= entries_arrived_) {
+        waiting_beats_.clear();
+        judge(beat, now);
+    }
+    publish_state(now);
+}
+
+void EdgeFeed::entry_emitted(base::Now now) {
+    ++entries_emitted_;
+    last_progress_ = now.instant;
+    while (!waiting_beats_.empty() && waiting_beats_.front().after_entries <= entries_emitted_) {
+        const auto beat = waiting_beats_.front().beat;
+        waiting_beats_.pop_front();
+        judge(beat, now);
+    }
+}
+
+/// Everything before this Beat is handed over.
+void EdgeFeed::judge(const tunnel::Beat& beat, base::Now now) {
+    last_progress_ = now.instant;
+    if (beat.behind <= timers_.live_below) {
+        if (state_ == FeedState::live) return;
+        enter(FeedState::live, "", "", now);
+        cover(std::nullopt, now);
+    } else if (state_ == FeedState::stalled) {
+        enter(FeedState::catching_up, "", "", now);
+    }
+}
+
+void EdgeFeed::quality_emitted(TagIndex index, Quality own, base::Now now) {
+    ++records_;
+    auto& tag = tags_[index];
+    tag.own = own;
+    if (!overlay_ && tag.told != own) tell(tag, now);
+}
+
+void EdgeFeed::retained_emitted(TagIndex tag, base::Bytes properties) {
+    tags_[tag].retained_properties = std::move(properties);
+}
+
+void EdgeFeed::enter(FeedState state, std::string_view side, std::string_view seen,
+                     base::Now now) {
+    if (state_ != state) since_ = now.wall;
+    state_ = state;
+    side_ = side;
+    seen_ = seen;
+    publish_state(now);
+}
+
+void EdgeFeed::cover(std::optional<Overlay> overlay, base::Now now) {
+    overlay_ = std::move(overlay);
+    overlay_since_ = now.wall;
+    sweep_at_ = 0;
+    next_sweep_ = now.instant;
+}
+
+void EdgeFeed::sweep(base::Now now) {
+    next_sweep_ = now.instant + timers_.sweep_interval;
+    std::size_t published = 0;
+    for (std::size_t steps = 0; steps < timers_.sweep_steps_max; ++steps) {
+        if (*sweep_at_ >= tags_.size()) {
+            sweep_at_.reset();
+            return;
+        }
+        if (tell(tags_[(*sweep_at_)++], now)) ++published;
+        if (published == timers_.sweep_publishes_max) return;
+    }
+}
+
+bool EdgeFeed::tell(Tag& tag, base::Now now) {
+    const auto shown = overlay_ ? overlay_->quality : tag.own;
+    if (tag.told == shown) return false;
+    tag.told = shown;
+    scratch_topic_.assign("sallyport/quality/").append(edge_).append("/").append(tag.topic);
+    scratch_text_ = fmt::format(R"({{"quality":"{}","code":{},"since":"{}","reason":"{}"}})",
+                                to_string(shown), record::code(shown),
+                                base::to_rfc3339(overlay_ ? overlay_since_ : now.wall),
+                                overlay_ ? overlay_->reason : "");
+    broker_.publish({scratch_topic_, base::as_bytes(scratch_text_), {}, mqtt::Qos::at_least_once,
+                     true},
+                    now);
+    if (!tag.retained_properties.empty())
+        broker_.replace_retained_properties(prefix_ + tag.topic,
+                                            with_quality(tag.retained_properties, shown));
+    return true;
+}
+
+void EdgeFeed::publish_state(base::Now now) {
+    scratch_topic_.assign("sallyport/edges/").append(edge_);
+    scratch_text_ = fmt::format(
+        R"({{"state":"{}","side":"{}","seen":"{}","since":"{}","behind_s":{:.3f},)"
+        R"("spooled_records":{},"clock_offset_s":{}}})",
+        to_string(state_), side_, seen_, base::to_rfc3339(since_), seconds(last_beat_.behind),
+        last_beat_.spooled_records,
+        clock_offset_ ? fmt::format("{:.3f}", seconds(*clock_offset_)) : "null");
+    broker_.publish({scratch_topic_, base::as_bytes(scratch_text_), {}, mqtt::Qos::at_least_once,
+                     true},
+                    now);
+}
+
+void EdgeFeed::expire(base::Now now) {
+    const bool in_session = state_ == FeedState::catching_up || state_ == FeedState::behind ||
+                            state_ == FeedState::live;
+    if (in_session && now.instant >= last_progress_ + timers_.stalled_after) {
+        enter(FeedState::stalled, "edge", "no progress", now);
+        cover(Overlay{Quality::uncertain_last_usable, "stalled"}, now);
+    }
+    if (sweep_at_ && now.instant >= next_sweep_) sweep(now);
+}
+
+std::optional<base::Instant> EdgeFeed::next_deadline() const {
+    std::optional<base::Instant> deadline;
+    if (sweep_at_) deadline = next_sweep_;
+    if (state_ == FeedState::catching_up || state_ == FeedState::behind ||
+        state_ == FeedState::live)
+        deadline = base::earlier(deadline, last_progress_ + timers_.stalled_after);
+    return deadline;
+}
+
+bool EdgeFeed::is_historical(base::WallTime arrival, base::Now now) const {
+    const auto edge_now = now.wall + clock_offset_.value_or(base::Duration{});
+    return edge_now - arrival > timers_.behind_above;
+}
+
+FeedStatus EdgeFeed::status() const {
+    return {edge_,        state_,       side_,
+            seen_,        since_,       last_beat_.behind,
+            last_beat_.spooled_records, clock_offset_,
+            tags_.size(), records_};
+}
+
+}  // namespace sallyport::emit

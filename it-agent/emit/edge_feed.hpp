@@ -1,0 +1,136 @@
+// What the IT side knows of one edge: its tags with their qualities, the state of the path to it, and the overlay
+// that hides the tags' own qualities while the path is not live. It publishes what changes:
+// `sallyport/edges/<plant>/<edge>` at once, `sallyport/quality/<plant>/<edge>/<topic>` paced.
+//
+//   never-seen --session--> catching-up --Beat <= 5 s behind, all handed over--> live
+//   any with a session --Beat > 10 s behind--> behind;  no progress for 6 s--> stalled;  session gone--> lost
+//
+// Overlay: lost (and after a start): Bad.LastKnown; behind, stalled: Uncertain.LastUsable; catching-up keeps what
+// was; live lifts it. An overlay hides, never overwrites: `own` is the tag's quality whatever is shown.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/time.hpp"
+#include "common/mqtt/broker.hpp"
+#include "common/record/quality.hpp"
+#include "common/tunnel/frame.hpp"
+
+namespace sallyport::emit {
+
+enum class FeedState { never_seen, catching_up, behind, stalled, live, lost };
+std::string_view to_string(FeedState state);
+
+struct FeedTimers {
+    base::Duration stalled_after = std::chrono::seconds(6);
+    base::Duration behind_above = std::chrono::seconds(10);
+    base::Duration live_below = std::chrono::seconds(5);
+    base::Duration sweep_interval = std::chrono::milliseconds(10);
+    std::size_t sweep_publishes_max = 200;  // an interval: 20,000 a second
+    std::size_t sweep_steps_max = 20'000;   // tags looked at an interval
+};
+
+struct FeedStatus {
+    std::string edge;
+    FeedState state = FeedState::never_seen;
+    std::string side, seen;
+    base::WallTime since;
+    base::Duration behind{};
+    std::uint64_t spooled_records = 0;
+    std::optional<base::Duration> clock_offset;
+    std::size_t tags = 0;
+    std::uint64_t records = 0;
+};
+
+class EdgeFeed {
+public:
+    using TagIndex = std::uint32_t;
+
+    /// `edge` is "<plant>/<name>", `prefix` what is put before its topics.
+    EdgeFeed(std::string edge, std::string prefix, const FeedTimers& timers, mqtt::Broker& broker,
+             base::Now now);
+
+    // Tags. Indices are this process's own and stable.
+    TagIndex index_of(std::string_view topic);
+    void restore(std::string_view topic, record::Quality own);
+    const std::string& topic(TagIndex tag) const { return tags_[tag].topic; }
+    /// False where the store has the tag with this quality already, or is about to.
+    bool note_stored(TagIndex tag, record::Quality own);
+    std::string emitted_topic(TagIndex tag) const { return prefix_ + tags_[tag].topic; }
+    std::size_t tag_count() const { return tags_.size(); }
+
+    // What happened, in the order in which it did.
+    void session_started(base::Now now);
+    void path_lost(std::string_view side, std::string_view seen, base::Now now);
+    void entry_arrived() { ++entries_arrived_; }
+    void beat_arrived(const tunnel::Beat& beat, base::Now now);
+    /// An entry has been emitted: the Beats behind it count now.
+    void entry_emitted(base::Now now);
+    /// A value or a change of quality of `tag` has been emitted.
+    void quality_emitted(TagIndex tag, record::Quality own, base::Now now);
+    /// The retained copy of the tag's value now has these properties; empty: there is none.
+    void retained_emitted(TagIndex tag, base::Bytes properties);
+
+    void expire(base::Now now);
+    std::optional<base::Instant> next_deadline() const;
+
+    /// True where a record that arrived at the edge at `arrival` is sent more than 10 s later (edge's clock).
+    bool is_historical(base::WallTime arrival, base::Now now) const;
+    const std::string& edge() const { return edge_; }
+    FeedState state() const { return state_; }
+    FeedStatus status() const;
+
+private:
+    struct Tag {
+        std::string topic;
+        record::Quality own = record::Quality::good;
+        std::optional<record::Quality> told;
+        std::optional<record::Quality> stored;  // as in the store, transactions under way included
+        base::Bytes retained_properties;
+    };
+    struct WaitingBeat {
+        std::uint64_t after_entries;
+        tunnel::Beat beat;
+    };
+    struct Overlay {
+        record::Quality quality;
+        std::string reason;
+    };
+
+    void enter(FeedState state, std::string_view side, std::string_view seen, base::Now now);
+    void cover(std::optional<Overlay> overlay, base::Now now);
+    void judge(const tunnel::Beat& beat, base::Now now);
+    void sweep(base::Now now);
+    /// Publishes the tag's shown quality where it was not told yet. True: something was published.
+    bool tell(Tag& tag, base::Now now);
+    void publish_state(base::Now now);
+
+    std::string edge_, prefix_;
+    FeedTimers timers_;
+    mqtt::Broker& broker_;
+    std::vector<Tag> tags_;
+    std::unordered_map<std::string, TagIndex> by_topic_;
+
+    FeedState state_ = FeedState::never_seen;
+    std::string side_, seen_;
+    base::WallTime since_;
+    std::optional<Overlay> overlay_;
+    base::WallTime overlay_since_;
+    std::optional<std::size_t> sweep_at_;  // the next tag to look at; nothing: no sweep under way
+    base::Instant next_sweep_;
+
+    std::uint64_t entries_arrived_ = 0, entries_emitted_ = 0, records_ = 0;
+    std::deque<WaitingBeat> waiting_beats_;
+    base::Instant last_progress_;
+    tunnel::Beat last_beat_;
+    std::optional<base::Duration> clock_offset_;
+    std::string scratch_topic_, scratch_text_;
+};
+
+}  // namespace sallyport::emit

@@ -1,0 +1,91 @@
+// Sink `broker`: entries become messages of the embedded broker. An entry is handed over in two steps: one store
+// transaction with its position, tags and retained messages; then, in order, its messages to the subscribers.
+// "The sink has it" when both are done: only then is it acknowledged.
+//
+//   arrived -> waiting (gathering) -> committing (one transaction at a time) -> committed -> emitted
+//
+// A transaction that fails is tried again, whole, a second later; nothing behind it overtakes it.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/mqtt/broker.hpp"
+#include "common/tunnel/frame.hpp"
+#include "it-agent/emit/edge_feed.hpp"
+#include "it-agent/emit/mirror.hpp"
+#include "it-agent/sinks/store.hpp"
+
+namespace sallyport::sinks {
+
+/// A session's numbers of its tags -> the feed's indices; shared with entries that outlive the session.
+using TagMap = std::vector<emit::EdgeFeed::TagIndex>;
+
+/// One entry on its way through the sink.
+struct Arrival {
+    emit::EdgeFeed* feed = nullptr;
+    tunnel::SessionId session{};
+    tunnel::Position end;
+    record::Seq after = 0;  // records at or below it were handed over before
+    std::shared_ptr<const TagMap> tags;
+    std::size_t credit_bytes = 0;
+};
+/// The sink has the entry.
+struct Emitted {
+    emit::EdgeFeed* feed = nullptr;
+    tunnel::SessionId session{};
+    tunnel::Position end;
+    std::size_t credit_bytes = 0;
+};
+
+class BrokerSink {
+public:
+    static constexpr base::Duration kRetryAfter = std::chrono::seconds(1);
+
+    explicit BrokerSink(mqtt::Broker& broker) : broker_(broker) {}
+
+    /// Takes the entry; `records` are its decoded records, valid during the call only.
+    void add(const Arrival& arrival, base::ByteView body,
+             const std::vector<tunnel::BatchRecord>& records, base::Now now);
+
+    std::optional<StoreJob> next_job(base::Now now);
+    void complete(const StoreDone& done, base::Now now);
+    std::optional<base::Instant> next_deadline() const { return retry_at_; }
+
+    /// Emits the next committed entry; nothing where none waits or the broker's subscribers hold back.
+    std::optional<Emitted> emit_next(base::Now now);
+
+    bool is_failing() const { return retry_at_.has_value(); }
+    const std::string& last_error() const { return last_error_; }
+
+private:
+    struct Waiting {
+        Arrival arrival;
+        std::shared_ptr<const base::Bytes> body;
+    };
+
+    void note_tag(const Arrival& arrival, const tunnel::BatchRecord& record,
+                  record::TagId tag);
+    void note_retained(const Arrival& arrival, const tunnel::BatchRecord& record, base::Now now);
+    void emit(const Waiting& waiting, base::Now now);
+    void emit_value(const Waiting& waiting, const tunnel::BatchRecord& record, base::Now now);
+
+    mqtt::Broker& broker_;
+    StoreJob open_job_;
+    std::deque<Waiting> waiting_, committing_, committed_;
+    std::optional<StoreJob> in_flight_;  // kept for the retry
+    bool out_ = false;                   // in_flight_ is with the storage thread
+    std::optional<base::Instant> retry_at_;
+    std::string last_error_;
+    std::uint64_t next_job_id_ = 1;
+    std::vector<tunnel::BatchRecord> records_;  // scratch
+    base::Bytes properties_;                    // scratch
+    emit::Origin origin_;                       // of the entry being emitted
+    record::Epoch origin_epoch_ = 0;
+};
+
+}  // namespace sallyport::sinks
