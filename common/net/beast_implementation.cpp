@@ -1,0 +1,2 @@
+// Beast's non-template part is compiled once, here.
+#include <boost/beast/src.hpp>
