@@ -1,0 +1,95 @@
+#include "common/ops/service.hpp"
+
+#include <random>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <spdlog/logger.h>
+
+#include "common/ops/control_socket.hpp"
+#include "common/ops/data_dir_lock.hpp"
+#include "common/ops/http_server.hpp"
+#include "common/ops/signals.hpp"
+#include "common/pki/certificate.hpp"
+
+namespace sallyport::ops {
+
+struct Service::Parts {
+    Parts(const ServiceOptions& options)
+        : lock(options.agent.data_dir), log(options.log, options.program) {}
+
+    DataDirLock lock;
+    Log log;
+    std::optional<Signals> signals;
+    std::optional<ControlSocket> control;
+    std::optional<HttpServer> http;
+};
+
+Service::Service(const ServiceOptions& options)
+    : options_(options), parts_(std::make_unique<Parts>(options)) {
+    for (const auto& warning : options_.warnings) log().warn("{}", escape(warning));
+}
+
+Service::~Service() = default;
+
+void Service::start(boost::asio::io_context& io, ServiceCallbacks callbacks,
+                    const std::string& listens) {
+    const auto status = callbacks.status;
+    parts_->signals.emplace(io, std::move(callbacks.stop), [this] {
+        log().warn("SIGHUP: reloading is not in this version; restart to take a changed file");
+    });
+    parts_->control.emplace(io, options_.control.socket, [status](std::string_view verb) {
+        return verb == "status" ? status() : std::string(R"({"error":"unknown verb"})");
+    });
+    if (options_.http) {
+        HttpHandlers handlers;
+        handlers["/status"] = [status] { return HttpResponse{200, "application/json", status()}; };
+        handlers["/metrics"] = [metrics = std::move(callbacks.metrics)] {
+            return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8", metrics()};
+        };
+        handlers["/healthz"] = [healthy = std::move(callbacks.healthy)] {
+            const bool ok = healthy();
+            return HttpResponse{ok ? 200U : 503U, "text/plain; charset=utf-8",
+                                ok ? "ok\n" : "not live\n"};
+        };
+        parts_->http.emplace(io, options_.http->address.text(), std::move(handlers));
+    }
+    log().info("ready: {}", listens);
+}
+
+void Service::stop() {
+    if (parts_->http) parts_->http->stop();
+    if (parts_->control) parts_->control->stop();
+    if (parts_->signals) parts_->signals->stop();
+}
+
+spdlog::logger& Service::log() { return parts_->log.logger(); }
+
+void Service::log(const base::Notice& notice) {
+    switch (notice.level) {
+        case base::NoticeLevel::info: log().info("{}", escape(notice.text)); break;
+        case base::NoticeLevel::warning: log().warn("{}", escape(notice.text)); break;
+        case base::NoticeLevel::alarm: log().error("ALARM {}", escape(notice.text)); break;
+    }
+}
+
+base::Identity own_identity(const config::TlsSection& tls, base::Role role,
+                            const std::string& name) {
+    const auto info = pki::inspect_certificate(tls.cert);
+    if (!info.identity)
+        throw pki::PkiError(tls.cert + ": holds no sallyport identity; have a request signed with "
+                                       "sallyport-ca sign and install it");
+    if (info.identity->role != role || info.identity->name != name)
+        throw pki::PkiError(tls.cert + ": is of " + to_uri(*info.identity) +
+                            ", but the configuration says role " + std::string(to_string(role)) +
+                            ", name " + name + "; install the certificate of this agent");
+    return *info.identity;
+}
+
+std::uint64_t random_number() {
+    std::random_device source;
+    const auto number = (static_cast<std::uint64_t>(source()) << 32U) | source();
+    return number == 0 ? 1 : number;
+}
+
+}  // namespace sallyport::ops

@@ -1,0 +1,69 @@
+// What the three agents' runtimes have in common around their core: the lock on data_dir, the log, signals, the
+// control socket and HTTP. One io_context, one network thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/base/identity.hpp"
+#include "common/base/notice.hpp"
+#include "common/config/sections.hpp"
+#include "common/ops/log.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace sallyport::ops {
+
+struct ServiceOptions {
+    std::string program;  // "edge-agent"
+    config::AgentSection agent;
+    config::LogSection log;
+    std::optional<config::HttpSection> http;
+    config::ControlSection control;
+    config::Warnings warnings;
+};
+
+/// All called on the network thread.
+struct ServiceCallbacks {
+    std::function<std::string()> status;   // JSON, for `status`, the control socket and /status
+    std::function<std::string()> metrics;  // Prometheus text exposition format
+    std::function<bool()> healthy;         // /healthz: 200 or 503
+    std::function<void()> stop;            // SIGTERM, SIGINT
+};
+
+class Service {
+public:
+    /// Takes the lock and opens the log; nothing listens yet. Throws Failure.
+    explicit Service(const ServiceOptions& options);
+    ~Service();
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+
+    /// Opens the control socket and HTTP, watches for signals, and logs that the agent is ready.
+    void start(boost::asio::io_context& io, ServiceCallbacks callbacks, const std::string& listens);
+    /// Closes what start() opened; no work is left in the io_context.
+    void stop();
+
+    spdlog::logger& log();
+    /// One line of the log, its text escaped.
+    void log(const base::Notice& notice);
+
+private:
+    struct Parts;
+    ServiceOptions options_;
+    std::unique_ptr<Parts> parts_;
+};
+
+/// The identity in the agent's own certificate. Throws pki::PkiError where it has none, or one of another
+/// role or name than the configuration says.
+base::Identity own_identity(const config::TlsSection& tls, base::Role role,
+                            const std::string& name);
+
+/// A random number from the operating system's source, never 0.
+std::uint64_t random_number();
+
+}  // namespace sallyport::ops

@@ -1,0 +1,143 @@
+#include "edge-agent/runtime/edge_config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "common/config/suggestion.hpp"
+#include "common/mqtt/topic.hpp"
+
+namespace sallyport::edge_agent {
+namespace {
+
+using config::Document;
+using config::Table;
+using config::Word;
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kSpoolBytesMin = 64ULL << 20U;
+constexpr std::uint64_t kSpoolBytesMax = 64ULL << 40U;
+
+// Keys with one value in this version. The words of later versions stand beside it, so that a file
+// written for one is refused by name rather than misread.
+enum class OnlyOne { value };
+using Words = std::array<Word<OnlyOne>, 2>;
+constexpr std::array<Word<DeliveryClass>, 2> kClasses{
+    {{"history", DeliveryClass::history}, {"latest", std::nullopt}}};
+constexpr std::array<Word<OnlyOne>, 3> kPayloads{
+    {{"opaque", OnlyOne::value}, {"json", std::nullopt}, {"sparkplug", std::nullopt}}};
+constexpr Words kAcks{{{"spooled", OnlyOne::value}, {"delivered", std::nullopt}}};
+constexpr Words kOnDisconnect{{{"stale", OnlyOne::value}, {"keep", std::nullopt}}};
+constexpr Words kOnReconnect{{{"stale", OnlyOne::value}, {"restore", std::nullopt}}};
+constexpr Words kWhenFull{{{"drop-oldest", OnlyOne::value}, {"refuse", std::nullopt}}};
+
+ForwardSection read_forward(Table& table) {
+    ForwardSection forward;
+    forward.filter = table.required_text("filter");
+    if (forward.filter.starts_with('$'))
+        table.error("filter", "begins with '$': such topics never leave the edge");
+    else if (!forward.filter.empty() && !mqtt::is_valid_topic_filter(forward.filter))
+        table.error("filter", "is not a valid topic filter: " + config::in_quotes(forward.filter));
+    forward.delivery_class = table.word<DeliveryClass>("class", kClasses, DeliveryClass::history);
+    table.word<OnlyOne>("payload", kPayloads, OnlyOne::value);
+    table.word<OnlyOne>("ack", kAcks, OnlyOne::value);
+    if (table.duration_or_off("stale_after", 1s, 24h * 365))
+        table.error("stale_after", "other than \"off\" is not in this version");
+    table.word<OnlyOne>("on_disconnect", kOnDisconnect, OnlyOne::value);
+    table.word<OnlyOne>("on_reconnect", kOnReconnect, OnlyOne::value);
+    return forward;
+}
+
+std::vector<ForwardSection> read_forwards(Document& document, config::Warnings& warnings) {
+    std::vector<ForwardSection> forwards;
+    for (auto& table : document.root().sections("forward")) {
+        auto forward = read_forward(table);
+        if (std::ranges::find(forwards, forward.filter, &ForwardSection::filter) != forwards.end())
+            warnings.push_back("[[forward]] " + config::in_quotes(forward.filter) +
+                               " stands twice: the first decides, the second never does");
+        forwards.push_back(std::move(forward));
+    }
+    return forwards;
+}
+
+SpoolSection read_spool(Document& document) {
+    auto table = document.root().section("spool");
+    SpoolSection spool;
+    spool.max_bytes = table.size("max_bytes", spool.max_bytes, kSpoolBytesMin, kSpoolBytesMax);
+    table.word<OnlyOne>("when_full", kWhenFull, OnlyOne::value);
+    return spool;
+}
+
+void warn_of_what_does_not_leave(EdgeConfig& edge) {
+    const bool rules = !edge.forwards.empty();
+    const bool destinations = edge.relay && !edge.relay->destinations.empty();
+    if (edge.listeners.empty())
+        edge.warnings.emplace_back("no [[listener]]: no device can connect");
+    if (!edge.relay)
+        edge.warnings.emplace_back(
+            rules ? "[[forward]] without [relay]: nothing leaves this edge"
+                  : "no [relay]: a local broker only, nothing leaves this edge");
+    else if (!rules)
+        edge.warnings.emplace_back("no [[forward]]: nothing leaves this edge");
+    else if (!destinations)
+        edge.warnings.emplace_back("[relay] names no destinations: nothing leaves this edge");
+}
+
+void refuse_shared_addresses(Document& document, const EdgeConfig& edge) {
+    if (!edge.http) return;
+    for (const auto& listener : edge.listeners)
+        if (config::overlap(listener.address, edge.http->address))
+            document.root().section("http").error(
+                "address", "is taken by the [[listener]] " + listener.address.text());
+}
+
+}  // namespace
+
+EdgeConfig load_edge_config(const std::string& path) {
+    return read_edge_config(Document::load(path));
+}
+
+EdgeConfig read_edge_config(Document document) {
+    EdgeConfig edge;
+    edge.agent = config::read_agent(document);
+    edge.relay = config::read_relay(document, config::Destinations::allowed);
+    edge.tls = config::read_tls(document, edge.relay.has_value());
+    edge.listeners = config::read_mqtt_listeners(document, edge.warnings);
+    edge.broker = config::read_broker(document);
+    edge.forwards = read_forwards(document, edge.warnings);
+    edge.spool = read_spool(document);
+    edge.http = config::read_http(document);
+    edge.control = config::read_control(document, edge.agent);
+    edge.log = config::read_log(document);
+    document.root().not_in_this_version("command");
+    refuse_shared_addresses(document, edge);
+    warn_of_what_does_not_leave(edge);
+    document.finish();
+    return edge;
+}
+
+std::vector<std::string> explain_topic(const EdgeConfig& config, std::string_view topic) {
+    if (!mqtt::is_valid_topic_name(topic)) return {"this is not a topic a client could publish to"};
+    if (topic.starts_with('$'))
+        return {"stays here: topics that begin with '$' never leave the edge"};
+    if (topic.starts_with("sallyport/"))
+        return {"stays here: topics under 'sallyport/' are the agent's own"};
+    std::vector<std::string> lines;
+    const auto rule = std::ranges::find_if(config.forwards, [&](const ForwardSection& forward) {
+        return mqtt::matches(forward.filter, topic);
+    });
+    if (rule == config.forwards.end()) return {"stays here: no [[forward]] matches it"};
+    lines.push_back("forwarded: by [[forward]] number " +
+                    std::to_string(rule - config.forwards.begin() + 1) + ", filter " +
+                    config::in_quotes(rule->filter) + ", class history");
+    if (!config.relay || config.relay->destinations.empty()) {
+        lines.emplace_back("to nobody: [relay] names no destinations");
+        return lines;
+    }
+    for (const auto& destination : config.relay->destinations)
+        lines.push_back("to the it-agent " + config::in_quotes(destination) + " by " +
+                        config.relay->urls.front().url);
+    return lines;
+}
+
+}  // namespace sallyport::edge_agent
