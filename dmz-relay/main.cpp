@@ -9,8 +9,8 @@ using namespace sallyport;
 
 ops::CheckReport check(const std::string& path, const std::optional<std::string>& topic) {
     const auto config = dmz_relay::load_relay_config(path);
-    return {config.warnings, topic ? dmz_relay::explain_topic(config, *topic)
-                                   : std::vector<std::string>{}};
+    return {config.warnings,
+            topic ? dmz_relay::explain_topic(config, *topic) : std::vector<std::string>{}};
 }
 
 ops::AgentPaths paths(const std::string& path) {

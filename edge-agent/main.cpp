@@ -9,8 +9,8 @@ using namespace sallyport;
 
 ops::CheckReport check(const std::string& path, const std::optional<std::string>& topic) {
     const auto config = edge_agent::load_edge_config(path);
-    return {config.warnings, topic ? edge_agent::explain_topic(config, *topic)
-                                   : std::vector<std::string>{}};
+    return {config.warnings,
+            topic ? edge_agent::explain_topic(config, *topic) : std::vector<std::string>{}};
 }
 
 ops::AgentPaths paths(const std::string& path) {

@@ -9,8 +9,8 @@ using namespace sallyport;
 
 ops::CheckReport check(const std::string& path, const std::optional<std::string>& topic) {
     const auto config = it_agent::load_it_config(path);
-    return {config.warnings, topic ? it_agent::explain_topic(config, *topic)
-                                   : std::vector<std::string>{}};
+    return {config.warnings,
+            topic ? it_agent::explain_topic(config, *topic) : std::vector<std::string>{}};
 }
 
 ops::AgentPaths paths(const std::string& path) {
@@ -22,6 +22,6 @@ ops::AgentPaths paths(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return ops::run_command_line(
-        {"it-agent", base::Role::it, it_agent::run_it_agent, check, paths}, argc, argv);
+    return ops::run_command_line({"it-agent", base::Role::it, it_agent::run_it_agent, check, paths},
+                                 argc, argv);
 }

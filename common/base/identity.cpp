@@ -50,7 +50,9 @@ std::optional<Role> parse_role(std::string_view text) {
 }
 
 bool is_valid_name(std::string_view name) {
-    const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+    const auto alphanumeric = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    };
     if (name.empty() || name.size() > kNameLengthMax || !alphanumeric(name.front())) return false;
     return std::ranges::all_of(
         name, [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });

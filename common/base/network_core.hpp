@@ -27,7 +27,9 @@ public:
 private:
     std::uint64_t next_ = static_cast<std::uint64_t>(-1);
 };
-inline bool is_dialled(ConnectionId id) { return (static_cast<std::uint64_t>(id) & 1) != 0; }
+inline bool is_dialled(ConnectionId id) {
+    return (static_cast<std::uint64_t>(id) & 1) != 0;
+}
 
 /// What is known of the other end when a connection stands (transport handshakes done).
 struct Peer {
@@ -80,7 +82,8 @@ public:
     virtual void opened(ConnectionId id, const Peer& peer, Now now) = 0;
     /// Byte streams: any chunk. Message transports: exactly one whole message, 8-byte aligned.
     virtual void received(ConnectionId id, ByteView bytes, Now now) = 0;
-    /// Message transports: bytes of a message that is not whole yet have come; the peer is not silent.
+    /// Message transports: bytes of a message that is not whole yet have come; the peer is not
+    /// silent.
     virtual void progressed(ConnectionId /*id*/, Now /*now*/) {}
     /// Also the answer to a Connect that failed. Nothing is said of the connection afterwards.
     virtual void closed(ConnectionId id, CloseCause cause, Now now) = 0;

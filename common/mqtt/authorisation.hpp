@@ -8,6 +8,7 @@
 
 #include "common/mqtt/packet.hpp"
 #include "common/mqtt/session.hpp"
+#include "common/mqtt/text_map.hpp"
 
 namespace sallyport::mqtt {
 
@@ -24,7 +25,8 @@ public:
 
 private:
     std::size_t topic_levels_max_;
-    std::vector<std::string> protected_;
+    TextSet protected_topics_;  // filters without wildcards: there may be one for every tag
+    std::vector<std::string> protected_filters_;
 };
 
 }  // namespace sallyport::mqtt

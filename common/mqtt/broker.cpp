@@ -250,6 +250,9 @@ void Broker::pause_publisher(AckToken token) {
 void Broker::resume_publishers(base::Now now) {
     impl_->resume_publishers(now);
 }
+void Broker::disconnect_publisher(AckToken token, ReasonCode reason, base::Now now) {
+    impl_->disconnect_publisher(token, reason, now);
+}
 void Broker::shut_down(base::Now now) {
     impl_->shut_down(now);
 }

@@ -1,12 +1,13 @@
-// The MQTT server core: connections, sessions, subscriptions, retained messages, wills. No I/O: bytes and
-// time in; bytes, events and the next deadline out. Used unchanged by edge-agent and it-agent.
+// The MQTT server core: connections, sessions, subscriptions, retained messages, wills. No I/O:
+// bytes and time in; bytes, events and the next deadline out. Used unchanged by edge-agent and
+// it-agent.
 //
 // The owner feeds it with opened/receive/closed/expire and after each call drains next_event() and
 // next_command(), then writes what take_output() gives.
 //
-// Acknowledgements to publishers are the owner's decision: every QoS 1 or 2 PUBLISH appears as an event
-// `Published` with an AckToken, and PUBACK (or PUBREC) leaves when acknowledge(token) is called. Local
-// fan-out and retaining have happened by then; they wait for nobody.
+// Acknowledgements to publishers are the owner's decision: every QoS 1 or 2 PUBLISH appears as an
+// event `Published` with an AckToken, and PUBACK (or PUBREC) leaves when acknowledge(token) is
+// called. Local fan-out and retaining have happened by then; they wait for nobody.
 #pragma once
 
 #include <cstdint>
@@ -21,19 +22,20 @@
 
 namespace sallyport::mqtt {
 
-/// Every limit of the broker: its name, its unit, its default. Keys of [broker] bear the same names.
+/// Every limit of the broker: its name, its unit, its default. Keys of [broker] bear the same
+/// names.
 struct BrokerLimits {
     std::uint32_t max_clients = 10'000;
     std::uint32_t max_packet_bytes = 1U << 20U;
-    std::uint32_t max_inflight = 65'535;              // server's Receive Maximum, messages
-    std::uint32_t session_queue_bytes = 16U << 20U;   // per session: output and queued messages
-    std::uint32_t session_queue_messages = 100'000;   // per session
-    std::uint32_t max_sessions = 20'000;              // connected or not
+    std::uint32_t max_inflight = 65'535;             // server's Receive Maximum, messages
+    std::uint32_t session_queue_bytes = 16U << 20U;  // per session: output and queued messages
+    std::uint32_t session_queue_messages = 100'000;  // per session
+    std::uint32_t max_sessions = 20'000;             // connected or not
     std::uint32_t max_subscriptions_per_client = 10'000;
     std::uint32_t max_topic_levels = 64;
     std::uint64_t retained_bytes = 256U << 20U;
     std::uint32_t retained_messages = 1'000'000;
-    std::uint16_t max_topic_aliases = 64;             // per connection and direction
+    std::uint16_t max_topic_aliases = 64;  // per connection and direction
     base::Duration connect_timeout = std::chrono::seconds(5);
     base::Duration max_session_expiry = std::chrono::hours(24 * 7);
 };
@@ -49,7 +51,7 @@ struct AckToken {
 /// Views in events are valid until the next call of opened, receive, closed or expire.
 struct Published {
     std::string_view client_id;
-    std::string_view topic;     // alias resolved
+    std::string_view topic;  // alias resolved
     base::ByteView payload;
     base::ByteView properties;  // raw v5 block without Topic Alias and Subscription Identifiers
     Qos qos = Qos::at_most_once;
@@ -89,15 +91,16 @@ struct BrokerCounters {
 
 class Broker {
 public:
-    /// `seed` feeds assigned client identifiers only. Clients' publishes to `protected_prefix` topics
+    /// `seed` feeds assigned client identifiers only. Clients' publishes to `protected_prefix`
+    /// topics
     /// ("sallyport/") are refused: v5 0x87, v3.1.1 acknowledged, dropped and counted.
     Broker(const BrokerLimits& limits, std::uint64_t seed);
     ~Broker();
     Broker(const Broker&) = delete;
     Broker& operator=(const Broker&) = delete;
 
-    /// Topics only the owner may publish on: those under "sallyport/", and those matching filters added
-    /// here (for an it-agent: what edges feed).
+    /// Topics only the owner may publish on: those under "sallyport/", and those matching filters
+    /// added here (for an it-agent: what edges feed).
     void protect(std::string_view filter);
 
     // Inputs.
@@ -105,18 +108,21 @@ public:
     void receive(base::ConnectionId id, base::ByteView bytes, base::Now now);
     void closed(base::ConnectionId id, base::CloseCause cause, base::Now now);
     void expire(base::Now now);
-    /// Lets PUBACK or PUBREC leave. A failure code (>= 0x80) reaches v5 clients only; 3.1.1 has no way
-    /// to say it and gets the plain acknowledgement.
+    /// Lets PUBACK or PUBREC leave. A failure code (>= 0x80) reaches v5 clients only; 3.1.1 has no
+    /// way to say it and gets the plain acknowledgement.
     void acknowledge(AckToken token, ReasonCode reason, base::Now now);
     /// Fan-out and retaining of the owner's own message; makes no Published event.
     void publish(const Message& message, base::Now now);
-    /// Replaces payload-less state of a retained message: the properties of the retained copy of `topic`.
-    /// Nobody is told. False: nothing is retained there.
+    /// Replaces payload-less state of a retained message: the properties of the retained copy of
+    /// `topic`. Nobody is told. False: nothing is retained there.
     bool replace_retained_properties(std::string_view topic, base::ByteView properties);
     /// Stops or resumes reading from the client that holds `token`'s session (its keep alive is
     /// suspended meanwhile).
     void pause_publisher(AckToken token);
     void resume_publishers(base::Now now);
+    /// Ends the connection of the client that holds `token`'s session (v5: with `reason`): what it
+    /// has not had acknowledged it sends again on its next one.
+    void disconnect_publisher(AckToken token, ReasonCode reason, base::Now now);
     /// Tells every client goodbye (v5: 0x8B) and closes.
     void shut_down(base::Now now);
 

@@ -56,6 +56,7 @@ public:
     bool replace_retained_properties(std::string_view topic, base::ByteView properties);
     void pause_publisher(AckToken token);
     void resume_publishers(base::Now now);
+    void disconnect_publisher(AckToken token, ReasonCode reason, base::Now now);
     void shut_down(base::Now now);
     std::optional<BrokerEvent> next_event();
     std::optional<base::Command> next_command();

@@ -78,6 +78,13 @@ void Broker::Impl::pause_publisher(AckToken token) {
     commands_.emplace_back(base::SetReading{connection->id, false});
 }
 
+void Broker::Impl::disconnect_publisher(AckToken token, ReasonCode reason, base::Now now) {
+    now_ = now;
+    const Session* session = find_session(token.session);
+    Connection* connection = session == nullptr ? nullptr : online(*session);
+    if (connection != nullptr) disconnect(*connection, reason);
+}
+
 void Broker::Impl::resume_publishers(base::Now now) {
     now_ = now;
     for (const auto id : std::exchange(paused_, {})) {

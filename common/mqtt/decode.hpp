@@ -1,5 +1,5 @@
-// Bytes -> packets. Two steps, so that nothing is buffered or allocated on the word of a length field:
-// `frame_length` looks at a fixed header only; `decode` takes exactly one whole packet.
+// Bytes -> packets. Two steps, so that nothing is buffered or allocated on the word of a length
+// field: `frame_length` looks at a fixed header only; `decode` takes exactly one whole packet.
 #pragma once
 
 #include <cstddef>
@@ -18,10 +18,10 @@ base::Result<std::optional<std::size_t>, ReasonCode> frame_length(base::ByteView
 
 /// Decodes one whole packet. `version` is what CONNECT agreed on and is ignored for CONNECT itself.
 /// Checks everything that can be seen in the packet alone: flags, UTF-8 (1.5.4: no U+0000, no
-/// surrogates), property kinds and repeats (2.2.2.2), QoS 3, packet identifier 0, wildcards in a topic
-/// name, empty filter lists, payload format.
-/// The error is the reason code to answer with: malformed_packet, protocol_error,
-/// unsupported_protocol_version, topic_name_invalid, topic_filter_invalid …
+/// surrogates), property kinds and repeats (2.2.2.2), QoS 3, packet identifier 0, wildcards in a
+/// topic name, empty filter lists, payload format. The error is the reason code to answer with:
+/// malformed_packet, protocol_error, unsupported_protocol_version, topic_name_invalid,
+/// topic_filter_invalid …
 base::Result<Packet, ReasonCode> decode(base::ByteView packet, Version version);
 
 /// Walks a raw property block that decode() has accepted.

@@ -1,5 +1,6 @@
 // Packets -> bytes, appended to `out`. The caller keeps within the wire limits (asserted).
-// In 3.1.1 properties and reason codes are left out, CONNACK and SUBACK codes mapped to that version's.
+// In 3.1.1 properties and reason codes are left out, CONNACK and SUBACK codes mapped to that
+// version's.
 #pragma once
 
 #include "common/mqtt/packet.hpp"

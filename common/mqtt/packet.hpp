@@ -1,5 +1,5 @@
-// MQTT control packets as types (MQTT 3.1.1 and 5.0, chapter 3). Everything is borrowed: views point
-// into the bytes the packet was decoded from, or into the caller's memory when encoding.
+// MQTT control packets as types (MQTT 3.1.1 and 5.0, chapter 3). Everything is borrowed: views
+// point into the bytes the packet was decoded from, or into the caller's memory when encoding.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,25 @@ enum class Qos : std::uint8_t { at_most_once = 0, at_least_once = 1, exactly_onc
 
 /// Section 2.1.2 (both standards).
 enum class PacketType : std::uint8_t {
-    connect = 1, connack, publish, puback, pubrec, pubrel, pubcomp, subscribe,
-    suback, unsubscribe, unsuback, pingreq, pingresp, disconnect, auth,
+    connect = 1,
+    connack,
+    publish,
+    puback,
+    pubrec,
+    pubrel,
+    pubcomp,
+    subscribe,
+    suback,
+    unsubscribe,
+    unsuback,
+    pingreq,
+    pingresp,
+    disconnect,
+    auth,
 };
 
-/// MQTT 5.0, section 2.4. The encoder maps CONNACK and SUBACK codes to 3.1.1's where that is spoken.
+/// MQTT 5.0, section 2.4. The encoder maps CONNACK and SUBACK codes to 3.1.1's where that is
+/// spoken.
 enum class ReasonCode : std::uint8_t {
     success = 0x00,
     granted_qos_1 = 0x01,

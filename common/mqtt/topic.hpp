@@ -15,7 +15,7 @@ bool is_valid_topic_filter(std::string_view filter);
 bool matches(std::string_view filter, std::string_view topic);
 
 struct SharedFilter {
-    std::string_view group;   // empty: not a shared subscription
+    std::string_view group;  // empty: not a shared subscription
     std::string_view filter;
 };
 SharedFilter split_shared(std::string_view filter);

@@ -47,7 +47,8 @@ std::string describe(const std::vector<config::MqttListenerSection>& listeners) 
     std::string text;
     for (const auto& listener : listeners) {
         if (!text.empty()) text += ", ";
-        text += "mqtt " + std::string(name_of(listener.transport)) + " on " + listener.address.text();
+        text +=
+            "mqtt " + std::string(name_of(listener.transport)) + " on " + listener.address.text();
     }
     return text.empty() ? "no listener" : text;
 }

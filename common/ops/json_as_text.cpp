@@ -5,6 +5,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <fmt/format.h>
 
 #include "common/ops/escape.hpp"
 
@@ -25,6 +26,7 @@ std::string plain(const json::value& value) {
     if (value.is_null()) return "-";
     if (value.is_string()) return one_line(view(value.get_string()));
     if (value.is_bool()) return value.get_bool() ? "yes" : "no";
+    if (value.is_double()) return fmt::format("{:.6g}", value.get_double());
     return json::serialize(value);
 }
 

@@ -63,7 +63,9 @@ void Service::stop() {
     if (parts_->signals) parts_->signals->stop();
 }
 
-spdlog::logger& Service::log() { return parts_->log.logger(); }
+spdlog::logger& Service::log() {
+    return parts_->log.logger();
+}
 
 void Service::log(const base::Notice& notice) {
     switch (notice.level) {
@@ -77,8 +79,9 @@ base::Identity own_identity(const config::TlsSection& tls, base::Role role,
                             const std::string& name) {
     const auto info = pki::inspect_certificate(tls.cert);
     if (!info.identity)
-        throw pki::PkiError(tls.cert + ": holds no sallyport identity; have a request signed with "
-                                       "sallyport-ca sign and install it");
+        throw pki::PkiError(tls.cert +
+                            ": holds no sallyport identity; have a request signed with "
+                            "sallyport-ca sign and install it");
     if (info.identity->role != role || info.identity->name != name)
         throw pki::PkiError(tls.cert + ": is of " + to_uri(*info.identity) +
                             ", but the configuration says role " + std::string(to_string(role)) +

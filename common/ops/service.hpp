@@ -1,5 +1,5 @@
-// What the three agents' runtimes have in common around their core: the lock on data_dir, the log, signals, the
-// control socket and HTTP. One io_context, one network thread.
+// What the three agents' runtimes have in common around their core: the lock on data_dir, the log,
+// signals, the control socket and HTTP. One io_context, one network thread.
 #pragma once
 
 #include <functional>
@@ -58,8 +58,8 @@ private:
     std::unique_ptr<Parts> parts_;
 };
 
-/// The identity in the agent's own certificate. Throws pki::PkiError where it has none, or one of another
-/// role or name than the configuration says.
+/// The identity in the agent's own certificate. Throws pki::PkiError where it has none, or one of
+/// another role or name than the configuration says.
 base::Identity own_identity(const config::TlsSection& tls, base::Role role,
                             const std::string& name);
 

@@ -42,8 +42,14 @@ const Row& row_of(Quality quality) {
 
 }  // namespace
 
-std::string_view to_string(Quality quality) { return row_of(quality).name; }
-std::uint32_t to_opcua_status(Quality quality) { return row_of(quality).opcua_status; }
-std::uint32_t to_sparkplug_quality(Quality quality) { return row_of(quality).sparkplug; }
+std::string_view to_string(Quality quality) {
+    return row_of(quality).name;
+}
+std::uint32_t to_opcua_status(Quality quality) {
+    return row_of(quality).opcua_status;
+}
+std::uint32_t to_sparkplug_quality(Quality quality) {
+    return row_of(quality).sparkplug;
+}
 
 }  // namespace sallyport::record

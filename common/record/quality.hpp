@@ -1,4 +1,5 @@
-// The 16-bit OPC Classic quality, QQSSSSLL in the low byte (OPC DA 3.00 specification, section 6.8).
+// The 16-bit OPC Classic quality, QQSSSSLL in the low byte (OPC DA 3.00 specification,
+// section 6.8).
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,12 @@ enum class Quality : std::uint16_t {
 
 /// The canonical name, e.g. "Bad.LastKnown"; for an unlisted code the name of its two quality bits.
 std::string_view to_string(Quality quality);
-constexpr std::uint16_t code(Quality quality) { return static_cast<std::uint16_t>(quality); }
-constexpr bool is_good(Quality quality) { return (code(quality) & 0xC0) == 0xC0; }
+constexpr std::uint16_t code(Quality quality) {
+    return static_cast<std::uint16_t>(quality);
+}
+constexpr bool is_good(Quality quality) {
+    return (code(quality) & 0xC0) == 0xC0;
+}
 
 /// OPC UA status code (OPC 10000-8, annex A.3.2.3) that stands for it. Lossy: the limit bits and
 /// vendor byte of the Classic quality have no place there.

@@ -30,7 +30,9 @@ enum Flag : std::uint16_t {
 constexpr std::uint16_t qos_bits(unsigned qos) {
     return static_cast<std::uint16_t>((qos & 3U) << kQosShift);
 }
-constexpr unsigned qos_of(std::uint16_t flags) { return (flags & kQosMask) >> kQosShift; }
+constexpr unsigned qos_of(std::uint16_t flags) {
+    return (flags & kQosMask) >> kQosShift;
+}
 
 /// One record. Borrowed: `value` and `properties` point into the buffer it was read from.
 struct Record {

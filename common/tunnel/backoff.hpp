@@ -1,5 +1,5 @@
-// When to dial again: decorrelated jitter between two bounds, so that many agents which lost the same relay
-// do not return in step ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+// When to dial again: decorrelated jitter between two bounds, so that many agents which lost the
+// same relay do not return in step ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 #pragma once
 
 #include <algorithm>
@@ -21,8 +21,9 @@ public:
     base::Duration next(base::Duration retry_after = {}) {
         const auto upper = std::min(kLongest, previous_ * 3);
         const auto span = std::max<std::int64_t>(1, (upper - kShortest).count());
-        previous_ = kShortest + base::Duration{static_cast<std::int64_t>(
-                                    random() % static_cast<std::uint64_t>(span))};
+        previous_ =
+            kShortest +
+            base::Duration{static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(span))};
         return std::max(previous_, std::min(retry_after, kRetryAfterMax));
     }
     /// Data or an echo came through: the path works.

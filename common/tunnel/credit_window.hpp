@@ -1,6 +1,6 @@
-// The receiver's credit: how far ahead of what the sink has the sender may be. The limit is a running total
-// of batch bytes since the session began; an entry may start while the total sent is below it, so that one
-// entry larger than the window still passes.
+// The receiver's credit: how far ahead of what the sink has the sender may be. The limit is a
+// running total of batch bytes since the session began; an entry may start while the total sent is
+// below it, so that one entry larger than the window still passes.
 #pragma once
 
 #include <algorithm>

@@ -16,10 +16,10 @@ namespace sallyport::tunnel {
 namespace {
 
 constexpr std::size_t kWord = sizeof(capnp::word);
-constexpr std::size_t kNameBytesMax = 127;       // "<plant>/<name>", 63 + 1 + 63
-constexpr std::size_t kAlsoTagsMax = 8192;       // further tags of one quality change
-constexpr std::size_t kSmallBodyWords = 512;     // first segment of bodies of few fields
-constexpr std::size_t kRecordWords = 9;          // struct with its three pointers, and slack
+constexpr std::size_t kNameBytesMax = 127;    // "<plant>/<name>", 63 + 1 + 63
+constexpr std::size_t kAlsoTagsMax = 8192;    // further tags of one quality change
+constexpr std::size_t kSmallBodyWords = 512;  // first segment of bodies of few fields
+constexpr std::size_t kRecordWords = 9;       // struct with its three pointers, and slack
 
 /// Flattens a built message: segment table, then segments (the standard stream framing).
 base::Bytes flatten(capnp::MessageBuilder& message) {
@@ -72,9 +72,15 @@ auto parse(base::ByteView bytes, const Read& read)
     }
 }
 
-std::string text_of(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
-base::ByteView view_of(capnp::Data::Reader data) { return {data.begin(), data.size()}; }
-capnp::Data::Reader data_of(base::ByteView bytes) { return {bytes.data(), bytes.size()}; }
+std::string text_of(capnp::Text::Reader text) {
+    return {text.begin(), text.size()};
+}
+base::ByteView view_of(capnp::Data::Reader data) {
+    return {data.begin(), data.size()};
+}
+capnp::Data::Reader data_of(base::ByteView bytes) {
+    return {bytes.data(), bytes.size()};
+}
 
 base::Bytes link_frame(FrameKind kind, base::ByteView body) {
     return encode_frame(SessionId{0}, kind, body);
@@ -193,8 +199,7 @@ base::Result<Closed, FrameError> decode_closed(base::ByteView body) {
 }
 
 base::Bytes encode(const Ping& ping, FrameKind kind) {
-    return link_frame(kind,
-                      build<schema::Ping>(kSmallBodyWords, [&](schema::Ping::Builder to) {
+    return link_frame(kind, build<schema::Ping>(kSmallBodyWords, [&](schema::Ping::Builder to) {
                           to.setCount(ping.count);
                       }));
 }
@@ -365,7 +370,7 @@ base::Result<Define, FrameError> decode_define(base::ByteView body) {
 bool is_numbers_only(FrameKind kind, base::ByteView body) {
     std::uint32_t data_words = 0;
     switch (kind) {
-        case FrameKind::resume: data_words = 5; break;
+        case FrameKind::resume:
         case FrameKind::ack: data_words = 5; break;
         case FrameKind::echo: data_words = 2; break;
         default: return false;
@@ -378,7 +383,8 @@ bool is_numbers_only(FrameKind kind, base::ByteView body) {
 }
 
 base::Bytes encode_batch(const BatchHead& head, std::span<const BatchRecord> records) {
-    SALLYPORT_ASSERT(records.size() <= kBatchRecordsMax && head.last - head.first < kBatchRecordsMax);
+    SALLYPORT_ASSERT(records.size() <= kBatchRecordsMax &&
+                     head.last - head.first < kBatchRecordsMax);
     std::size_t words = 16;
     for (const auto& record : records) {
         words += kRecordWords + record.value.size() / kWord + record.properties.size() / kWord +
@@ -422,9 +428,8 @@ base::Result<BatchHead, FrameError> head_of(schema::Batch::Reader from, std::siz
 }  // namespace
 
 base::Result<BatchHead, FrameError> decode_batch_head(base::ByteView body) {
-    return parse<schema::Batch>(body, [](schema::Batch::Reader from) {
-        return head_of(from, from.getRecords().size());
-    });
+    return parse<schema::Batch>(
+        body, [](schema::Batch::Reader from) { return head_of(from, from.getRecords().size()); });
 }
 
 base::Result<BatchHead, FrameError> decode_batch(base::ByteView body,

@@ -1,8 +1,8 @@
-// The tunnel's frames as types, and the only file pair that touches Cap'n Proto: every message from a
-// peer or a disk passes through a decode function here, becomes a type, or is one FrameError.
+// The tunnel's frames as types, and the only file pair that touches Cap'n Proto: every message from
+// a peer or a disk passes through a decode function here, becomes a type, or is one FrameError.
 //
-// A frame is `Frame { session, kind, body }` of schemas/tunnel.capnp. Encoders give the whole frame;
-// decoders take the frame's body. Input must be 8-byte aligned.
+// A frame is `Frame { session, kind, body }` of schemas/tunnel.capnp. Encoders give the whole
+// frame; decoders take the frame's body. Input must be 8-byte aligned.
 #pragma once
 
 #include <cstdint>
@@ -59,33 +59,33 @@ enum class FrameError {
 std::string_view to_string(FrameError error);
 
 enum class SessionEnd : std::uint8_t {
-    peer_gone = 1,     // the other end's link closed
-    peer_lost = 2,     // the other end's link fell silent
-    not_wanted = 3,    // an end does not serve this peer
-    overrun = 4,       // more was sent than credit allows
-    protocol = 5,      // an end broke the protocol
+    peer_gone = 1,   // the other end's link closed
+    peer_lost = 2,   // the other end's link fell silent
+    not_wanted = 3,  // an end does not serve this peer
+    overrun = 4,     // more was sent than credit allows
+    protocol = 5,    // an end broke the protocol
     route_removed = 6,
     shutdown = 7,
-    peer_reset = 8,    // the other end's link broke
+    peer_reset = 8,  // the other end's link broke
 };
 std::string_view to_string(SessionEnd end);
 
 enum class ByeReason : std::uint8_t {
     shutdown = 1,
-    replaced = 2,      // the same process, or a new one of this identity, took over
-    duplicate = 3,     // another live process has this identity
+    replaced = 2,   // the same process, or a new one of this identity, took over
+    duplicate = 3,  // another live process has this identity
     protocol = 4,
     limit = 5,
     version = 6,
-    name = 7,          // Hello's name is not the certificate's
+    name = 7,  // Hello's name is not the certificate's
 };
 std::string_view to_string(ByeReason reason);
 
 enum class GapReason : std::uint8_t {
-    before_log = 1,  // trimmed, or written by a spool that is gone
-    damaged = 2,     // an entry that cannot be read
-    dropped = 3,     // the spool was full
-    refused = 4,     // the route's topics do not hold it
+    before_log = 1,        // trimmed, or written by a spool that is gone
+    damaged = 2,           // an entry that cannot be read
+    dropped = 3,           // the spool was full
+    refused = 4,           // the route's topics do not hold it
     unknown_position = 5,  // the far side's position is not in this log
 };
 std::string_view to_string(GapReason reason);
@@ -165,7 +165,8 @@ struct Define {
 struct BatchHead {
     record::Epoch epoch = 0;
     record::Seq first = 0, last = 0;
-    /// Where records were left out on the way: batch_checksum of the entry with all of them; else 0.
+    /// Where records were left out on the way: batch_checksum of the entry with all of them; else
+    /// 0.
     std::uint64_t whole_checksum = 0;
 };
 /// A record with, for a quality change of many tags, the further tags it stands for.
@@ -175,8 +176,8 @@ struct BatchRecord : record::Record {
 
 struct FrameView {
     SessionId session{};
-    std::uint8_t kind = 0;   // may be unknown; compare with FrameKind
-    base::ByteView body;     // borrowed from the input
+    std::uint8_t kind = 0;  // may be unknown; compare with FrameKind
+    base::ByteView body;    // borrowed from the input
 };
 
 base::Result<FrameView, FrameError> decode_frame(base::ByteView message);
@@ -210,8 +211,9 @@ base::Result<Echo, FrameError> decode_echo(base::ByteView body);
 base::Result<Gap, FrameError> decode_gap(base::ByteView body);
 base::Result<Define, FrameError> decode_define(base::ByteView body);
 
-/// True where `body` is exactly the numbers of a Resume, Ack or Echo and nothing else: what the relay
-/// demands of every frame toward OT. The size is exact, and there is no pointer to hide bytes behind.
+/// True where `body` is exactly the numbers of a Resume, Ack or Echo and nothing else: what the
+/// relay demands of every frame toward OT. The size is exact, and there is no pointer to hide bytes
+/// behind.
 bool is_numbers_only(FrameKind kind, base::ByteView body);
 
 /// One record to be encoded into a batch: as record::Record, plus the further tags.

@@ -7,7 +7,9 @@
 namespace sallyport::tunnel {
 namespace {
 
-LinkEvent failed(LinkFailure reason) { return LinkFailed{reason}; }
+LinkEvent failed(LinkFailure reason) {
+    return LinkFailed{reason};
+}
 
 template <class T>
 LinkEvent event_of(base::Result<T, FrameError> decoded) {

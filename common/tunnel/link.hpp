@@ -1,12 +1,12 @@
-// One link: the TLS connection between an agent and the relay, seen from either end, as a state machine
-// over whole frames. It greets, pings, notices silence, and orders what goes out; what sessions mean is
-// for its owner.
+// One link: the TLS connection between an agent and the relay, seen from either end, as a state
+// machine over whole frames. It greets, pings, notices silence, and orders what goes out; what
+// sessions mean is for its owner.
 //
 //   agent:  greeting --Welcome--> up --Bye/failure--> ended
 //   relay:  greeting --Hello----> up --Bye/failure--> ended
 //
-// Output: control frames first (Welcome, Opened, Closed, Ping, Resume, Ack, Echo), then the sessions' ordered
-// frames, round robin over sessions, each session in its own order.
+// Output: control frames first (Welcome, Opened, Closed, Ping, Resume, Ack, Echo), then the
+// sessions' ordered frames, round robin over sessions, each session in its own order.
 #pragma once
 
 #include <cstdint>
@@ -23,18 +23,18 @@ namespace sallyport::tunnel {
 
 struct LinkTimers {
     base::Duration ping_interval = std::chrono::seconds(2);
-    base::Duration lost_after = std::chrono::seconds(6);     // without one byte from the peer
+    base::Duration lost_after = std::chrono::seconds(6);  // without one byte from the peer
     base::Duration greeting_within = std::chrono::seconds(5);
 };
 
 enum class LinkSide { agent, relay };
 
 enum class LinkFailure {
-    protocol,        // a frame that may not come, or cannot be read
-    version,         // the peer speaks another protocol version
-    silent,          // nothing received for lost_after
-    greeting_late,   // no Hello or Welcome in time
-    control_flood,   // the peer makes us answer faster than it reads
+    protocol,       // a frame that may not come, or cannot be read
+    version,        // the peer speaks another protocol version
+    silent,         // nothing received for lost_after
+    greeting_late,  // no Hello or Welcome in time
+    control_flood,  // the peer makes us answer faster than it reads
 };
 std::string_view to_string(LinkFailure failure);
 
@@ -48,7 +48,8 @@ struct SessionFrame {
 struct LinkFailed {
     LinkFailure reason{};
 };
-/// What one frame meant to the owner. monostate: nothing (pings, unknown kinds that may be skipped).
+/// What one frame meant to the owner. monostate: nothing (pings, unknown kinds that may be
+/// skipped).
 using LinkEvent =
     std::variant<std::monostate, Hello, Welcome, Opened, Closed, Bye, SessionFrame, LinkFailed>;
 

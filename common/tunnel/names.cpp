@@ -22,7 +22,7 @@ std::string_view to_string(SessionEnd end) {
         case SessionEnd::protocol: return "protocol broken";
         case SessionEnd::route_removed: return "route removed";
         case SessionEnd::shutdown: return "shutdown";
-        case SessionEnd::peer_reset: return "peer's connection broke";
+        case SessionEnd::peer_reset: return "connection of the peer broke";
     }
     return "?";
 }

@@ -8,7 +8,9 @@
 namespace sallyport::tunnel {
 namespace {
 
-ReceiverEvent failed(ReceiverFailure reason) { return ReceiverFailed{reason}; }
+ReceiverEvent failed(ReceiverFailure reason) {
+    return ReceiverFailed{reason};
+}
 
 }  // namespace
 
@@ -76,7 +78,8 @@ std::optional<ReceiverFailure> Receiver::step_to(record::Epoch epoch, record::Se
         if (first > expected_) return ReceiverFailure::hole;
         return std::nullopt;
     }
-    // Into a later run: the one behind us must be complete, runs between empty, this one at its start.
+    // Into a later run: the one behind us must be complete, runs between empty, this one at its
+    // start.
     if (expected_ != 0 && expected_ <= runs_[run_].last) return ReceiverFailure::hole;
     for (std::size_t i = run_ + (expected_ != 0 ? 1 : 0); i < *run; ++i)
         if (runs_[i].last >= runs_[i].first) return ReceiverFailure::hole;
@@ -113,9 +116,9 @@ ReceiverEvent Receiver::receive_batch(const SessionFrame& frame) {
             return failed(ReceiverFailure::undefined_tag);
     }
     expected_ = head->last + 1;
-    const Position end{head->epoch, head->last,
-                       head->whole_checksum != 0 ? head->whole_checksum
-                                                 : batch_checksum(head->epoch, frame.body)};
+    const Position end{
+        head->epoch, head->last,
+        head->whole_checksum != 0 ? head->whole_checksum : batch_checksum(head->epoch, frame.body)};
     return BatchArrived{*head, end, frame.body};
 }
 

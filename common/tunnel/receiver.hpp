@@ -1,10 +1,12 @@
-// The it-agent's end of one session: checks that the edge's entries arrive whole, defined and in sequence,
-// keeps the credit, and says what is to be handed over. Knows frames, not stores or sinks.
+// The it-agent's end of one session: checks that the edge's entries arrive whole, defined and in
+// sequence, keeps the credit, and says what is to be handed over. Knows frames, not stores or
+// sinks.
 //
 //   greeting --Log--> asked (owner answers with resume()) --> receiving --end--> gone
 //
-// Invariants: every seq between the resumed position and the newest entry came in a Batch or was named by a
-// Gap; a record's tag was defined in this session; bytes outstanding stay within the credit plus one entry.
+// Invariants: every seq between the resumed position and the newest entry came in a Batch or was
+// named by a Gap; a record's tag was defined in this session; bytes outstanding stay within the
+// credit plus one entry.
 #pragma once
 
 #include <deque>
@@ -19,20 +21,20 @@
 namespace sallyport::tunnel {
 
 struct ReceiverLimits {
-    std::size_t tags_max = 2'000'000;            // defined in one session
-    std::size_t topic_bytes_max = 256U << 20U;   // of all of them
+    std::size_t tags_max = 2'000'000;           // defined in one session
+    std::size_t topic_bytes_max = 256U << 20U;  // of all of them
     std::uint64_t window_bytes_max = kWindowBytesMax;
 };
 
 enum class ReceiverFailure {
     malformed,
-    out_of_turn,      // a frame that may not come in this state or direction
+    out_of_turn,  // a frame that may not come in this state or direction
     undefined_tag,
-    hole,             // seqs missing that no Gap named
-    overlap,          // seqs that this session has had already
-    unknown_epoch,    // not in the Log, or older than what came before
-    overrun,          // more than credit allows
-    limit,            // more tags or topic bytes than this side holds
+    hole,           // seqs missing that no Gap named
+    overlap,        // seqs that this session has had already
+    unknown_epoch,  // not in the Log, or older than what came before
+    overrun,        // more than credit allows
+    limit,          // more tags or topic bytes than this side holds
 };
 std::string_view to_string(ReceiverFailure failure);
 
@@ -85,8 +87,8 @@ private:
     CreditWindow window_;
     enum class State { greeting, asked, receiving } state_ = State::greeting;
     std::vector<Run> runs_;
-    std::size_t run_ = 0;         // index in runs_ of the entry expected next
-    record::Seq expected_ = 0;    // its first seq
+    std::size_t run_ = 0;              // index in runs_ of the entry expected next
+    record::Seq expected_ = 0;         // its first seq
     std::vector<std::string> topics_;  // by tag id; empty: not defined
     std::size_t topic_bytes_ = 0;
     std::vector<BatchRecord> records_;

@@ -4,8 +4,8 @@
 
 namespace sallyport::tunnel {
 
-RelayConnection::RelayConnection(std::string name, std::uint64_t process,
-                                 const LinkTimers& timers, base::Now now)
+RelayConnection::RelayConnection(std::string name, std::uint64_t process, const LinkTimers& timers,
+                                 base::Now now)
     : name_(std::move(name)),
       process_(process),
       timers_(timers),
@@ -22,8 +22,7 @@ RelayEvent RelayConnection::opened(base::ConnectionId id, const base::Peer& peer
     return std::monostate{};
 }
 
-RelayEvent RelayConnection::received(base::ConnectionId id, base::ByteView message,
-                                     base::Now now) {
+RelayEvent RelayConnection::received(base::ConnectionId id, base::ByteView message, base::Now now) {
     auto* linked = std::get_if<Linked>(&state_);
     if (linked == nullptr || linked->id != id) return std::monostate{};
     auto event = linked->link.receive(message, now);
@@ -49,7 +48,7 @@ RelayEvent RelayConnection::closed(base::CloseCause cause, base::Now now) {
     const bool was_linked = std::holds_alternative<Linked>(state_);
     if (!std::holds_alternative<Closing>(state_)) last_failure_ = to_string(cause);
     state_ = Waiting{now.instant + backoff_.next(std::exchange(retry_after_, {}))};
-    if (!was_linked) return std::monostate{};
+    if (!was_linked || stopping_) return std::monostate{};
     return LinkEnded{last_failure_};
 }
 

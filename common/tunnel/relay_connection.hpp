@@ -1,7 +1,8 @@
-// An agent's way to its relay: when to dial, the link while there is one, and why the last one ended. Used by the
-// edge's uplink and the it-agent's downlink, which run their sessions over it.
+// An agent's way to its relay: when to dial, the link while there is one, and why the last one
+// ended. Used by the edge's uplink and the it-agent's downlink, which run their sessions over it.
 //
-//   waiting --timer--> dialling --opened--> linked (greeting, up) --failure, Bye--> closing --closed--> waiting
+//   waiting --timer--> dialling --opened--> linked (greeting, up) --failure, Bye--> closing
+//   --closed--> waiting
 #pragma once
 
 #include <deque>
@@ -19,8 +20,7 @@ namespace sallyport::tunnel {
 struct LinkEnded {
     std::string why;
 };
-using RelayEvent =
-    std::variant<std::monostate, Welcome, Opened, Closed, SessionFrame, LinkEnded>;
+using RelayEvent = std::variant<std::monostate, Welcome, Opened, Closed, SessionFrame, LinkEnded>;
 
 class RelayConnection {
 public:

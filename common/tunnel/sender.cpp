@@ -62,7 +62,8 @@ std::optional<base::Instant> Sender::next_deadline() const {
 }
 
 bool Sender::note_definition(record::TagId tag) {
-    if (tag >= defined_.size()) defined_.resize(std::max<std::size_t>(tag + 1, defined_.size() * 2));
+    if (tag >= defined_.size())
+        defined_.resize(std::max<std::size_t>(tag + 1, defined_.size() * 2));
     if (defined_[tag]) return false;
     defined_[tag] = true;
     return true;
@@ -80,12 +81,14 @@ void Sender::queue_entry(const Position& end, base::ByteView body) {
     outgoing_.push_back(encode_frame(id_, FrameKind::batch, body));
 }
 
-void Sender::send_gap(const Gap& gap) { outgoing_.push_back(encode(id_, gap)); }
+void Sender::send_gap(const Gap& gap) {
+    outgoing_.push_back(encode(id_, gap));
+}
 
 void Sender::send_beat(const Progress& progress, base::Now now) {
     next_beat_ = now.instant + timers_.beat_interval;
-    outgoing_.push_back(encode(id_, Beat{progress.tail, now.wall, progress.behind,
-                                         progress.spooled_records, ++beats_}));
+    outgoing_.push_back(encode(
+        id_, Beat{progress.tail, now.wall, progress.behind, progress.spooled_records, ++beats_}));
 }
 
 std::optional<base::Bytes> Sender::next_frame() {

@@ -1,11 +1,11 @@
-// The edge's end of one session: what it may send, what of it is acknowledged. Knows frames and credit,
-// not the spool; the uplink feeds it entries.
+// The edge's end of one session: what it may send, what of it is acknowledged. Knows frames and
+// credit, not the spool; the uplink feeds it entries.
 //
 //   greeting (Log sent) --Resume--> streaming --end--> gone
 //
-// Invariants: a tag is defined before its first record; an entry starts only while the bytes sent are
-// below the credit; an Ack names an entry of this session that is not acknowledged yet, else the far
-// side has broken the protocol.
+// Invariants: a tag is defined before its first record; an entry starts only while the bytes sent
+// are below the credit; an Ack names an entry of this session that is not acknowledged yet, else
+// the far side has broken the protocol.
 #pragma once
 
 #include <deque>
@@ -53,8 +53,8 @@ public:
     std::optional<base::Instant> next_deadline() const;
 
     bool may_send() const { return streaming_ && sent_bytes_ < credit_; }
-    /// Queues the entry behind definitions of its tags that this session has not had. `topic_of` gives a
-    /// tag's topic (string_view). `tags` are all tags of the entry's records.
+    /// Queues the entry behind definitions of its tags that this session has not had. `topic_of`
+    /// gives a tag's topic (string_view). `tags` are all tags of the entry's records.
     template <class TopicOf>
     void send_entry(const Position& end, base::ByteView body,
                     const std::vector<record::TagId>& tags, const TopicOf& topic_of) {

@@ -14,9 +14,12 @@ RelayCore::RelayCore(RelayOptions options)
       sessions_(options_.seed) {}
 
 void RelayCore::opened(base::ConnectionId id, const base::Peer& peer, base::Now now) {
-    const bool acceptable =
-        peer.identity &&
-        (peer.identity->role == base::Role::edge || peer.identity->role == base::Role::it);
+    if (stopping_) {
+        commands_.emplace_back(base::Close{id, false});
+        return;
+    }
+    const bool acceptable = peer.identity && (peer.identity->role == base::Role::edge ||
+                                              peer.identity->role == base::Role::it);
     if (!acceptable || agents_.size() >= options_.agents_max) {
         ++refused_;
         notices_.add(NoticeLevel::alarm,
@@ -25,9 +28,9 @@ void RelayCore::opened(base::ConnectionId id, const base::Peer& peer, base::Now 
         commands_.emplace_back(base::Close{id, false});
         return;
     }
-    agents_.emplace(id, Agent{peer, *peer.identity,
-                              tunnel::Link(tunnel::LinkSide::relay, options_.timers, now),
-                              now.instant});
+    agents_.emplace(
+        id, Agent{peer, *peer.identity, tunnel::Link(tunnel::LinkSide::relay, options_.timers, now),
+                  now.instant});
 }
 
 void RelayCore::received(base::ConnectionId id, base::ByteView bytes, base::Now now) {
@@ -121,12 +124,11 @@ void RelayCore::admit(base::ConnectionId id, Agent& agent, base::Now now) {
     agent.stage = Stage::admitted;
     agent.since = now.instant;
     ++admitted_;
-    agent.link.send_control(
-        encode(tunnel::Welcome{tunnel::kProtocolVersion, tunnel::kFrameBytesMax,
-                               static_cast<std::uint32_t>(options_.sessions_max_per_agent),
-                               options_.seed}));
-    notices_.add(NoticeLevel::info, fmt::format("{} admitted from {}", to_uri(agent.identity),
-                                                agent.peer.address));
+    agent.link.send_control(encode(tunnel::Welcome{
+        tunnel::kProtocolVersion, tunnel::kFrameBytesMax,
+        static_cast<std::uint32_t>(options_.sessions_max_per_agent), options_.seed}));
+    notices_.add(NoticeLevel::info,
+                 fmt::format("{} admitted from {}", to_uri(agent.identity), agent.peer.address));
     join_with_all(id, agent);
     announce(id, agent);
 }
@@ -141,8 +143,7 @@ void RelayCore::join_with_all(base::ConnectionId id, Agent& agent) {
     }
 }
 
-void RelayCore::join(base::ConnectionId edge_id, Agent& edge, base::ConnectionId it_id,
-                     Agent& it) {
+void RelayCore::join(base::ConnectionId edge_id, Agent& edge, base::ConnectionId it_id, Agent& it) {
     if (sessions_.joined(edge_id, it_id) || edge.unwanted.contains(it_id) ||
         it.unwanted.contains(edge_id))
         return;
@@ -156,8 +157,10 @@ void RelayCore::join(base::ConnectionId edge_id, Agent& edge, base::ConnectionId
         return;
     }
     const auto& session = sessions_.open(edge_id, it_id, std::move(topics));
-    edge.link.send_control(encode(tunnel::Opened{session.id, qualified_name(it.identity), session.topics}));
-    it.link.send_control(encode(tunnel::Opened{session.id, qualified_name(edge.identity), session.topics}));
+    edge.link.send_control(
+        encode(tunnel::Opened{session.id, qualified_name(it.identity), session.topics}));
+    it.link.send_control(
+        encode(tunnel::Opened{session.id, qualified_name(edge.identity), session.topics}));
     announce(edge_id, edge);
     announce(it_id, it);
 }
@@ -173,7 +176,8 @@ void RelayCore::forward(base::ConnectionId id, Agent& agent, const tunnel::Sessi
     }
     const bool toward_it = session->edge == id;
     const auto failure = relay_switch::why_not_pass(
-        *session, toward_it ? relay_switch::Direction::toward_it : relay_switch::Direction::toward_ot,
+        *session,
+        toward_it ? relay_switch::Direction::toward_it : relay_switch::Direction::toward_ot,
         frame.kind, frame.body);
     if (failure) {
         dismiss(id, agent, tunnel::ByeReason::protocol, tunnel::SessionEnd::protocol,
@@ -212,8 +216,8 @@ std::size_t RelayCore::queued_bytes() const {
     return bytes;
 }
 
-void RelayCore::session_closed_by(base::ConnectionId id, Agent& agent,
-                                  const tunnel::Closed& closed, base::Now now) {
+void RelayCore::session_closed_by(base::ConnectionId id, Agent& agent, const tunnel::Closed& closed,
+                                  base::Now now) {
     const auto* session = sessions_.find(closed.session);
     if (session == nullptr || (session->edge != id && session->it != id)) return;
     const auto other_id = session->edge == id ? session->it : session->edge;
@@ -323,6 +327,7 @@ bool RelayCore::take_output(base::ConnectionId id, base::Bytes& out) {
 }
 
 void RelayCore::shut_down(base::Now now) {
+    stopping_ = true;
     std::vector<base::ConnectionId> ids;
     for (const auto& [id, agent] : agents_)
         if (agent.stage != Stage::leaving) ids.push_back(id);

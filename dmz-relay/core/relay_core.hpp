@@ -1,9 +1,10 @@
-// The relay: admits agents, joins the ends of routes into sessions, forwards frames. It stores nothing and
-// decides nothing about data.
+// The relay: admits agents, joins the ends of routes into sessions, forwards frames. It stores
+// nothing and decides nothing about data.
 //
-// A link: greeting --Hello--> (probing, where another process holds the identity) --> admitted --> gone.
-// A session: opened when both ends of a route are admitted; closed when an end goes, refuses it, breaks the
-// protocol or overruns its queue; opened anew a second later unless an end does not want it.
+// A link: greeting --Hello--> (probing, where another process holds the identity) --> admitted -->
+// gone. A session: opened when both ends of a route are admitted; closed when an end goes, refuses
+// it, breaks the protocol or overruns its queue; opened anew a second later unless an end does not
+// want it.
 #pragma once
 
 #include <deque>
@@ -22,10 +23,10 @@
 namespace sallyport::relay_core {
 
 struct RelayOptions {
-    std::string plant;                  // the relay's own, of its certificate
+    std::string plant;  // the relay's own, of its certificate
     std::vector<policy::Route> routes;
     tunnel::LinkTimers timers;
-    std::uint64_t seed = 1;             // random: first session number, process number
+    std::uint64_t seed = 1;  // random: first session number, process number
     std::size_t agents_max = 4096;
     std::size_t sessions_max_per_agent = 1024;
     /// A session's frames waiting for its it-agent: more than the credit an honest receiver gives.
@@ -113,6 +114,7 @@ private:
     std::map<base::ConnectionId, Agent> agents_;
     std::deque<base::Command> commands_;
     std::optional<base::Instant> reopen_at_;
+    bool stopping_ = false;
     base::Notices notices_;
     std::uint64_t admitted_ = 0, refused_ = 0, frames_ = 0, bytes_ = 0;
 };

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <spdlog/logger.h>
 
 #include "common/net/driver.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/ops/endpoints.hpp"
 #include "common/ops/exit_codes.hpp"
+#include "common/ops/goodbye.hpp"
 #include "common/ops/service.hpp"
 #include "dmz-relay/core/relay_core.hpp"
 #include "dmz-relay/runtime/relay_config.hpp"
@@ -19,9 +19,6 @@
 
 namespace sallyport::dmz_relay {
 namespace {
-
-/// How long agents get to hear the goodbye.
-constexpr std::chrono::seconds kGoodbyeWithin{2};
 
 relay_core::RelayOptions core_options(const RelayConfig& config, const std::string& plant) {
     relay_core::RelayOptions options;
@@ -70,10 +67,10 @@ public:
           goodbye_(io_) {
         for (const auto& listener : config_.listeners)
             driver_.listen(tunnel_listener(listener, config_.tls));
-        driver_.on_refused([this](base::ConnectionId, const base::Peer& peer,
-                                  std::string_view what) {
-            service_.log().warn("{} refused: {}", ops::escape(peer.address), ops::escape(what));
-        });
+        driver_.on_refused(
+            [this](base::ConnectionId, const base::Peer& peer, std::string_view what) {
+                service_.log().warn("{} refused: {}", ops::escape(peer.address), ops::escape(what));
+            });
     }
 
     void run() {
@@ -102,11 +99,11 @@ private:
         service_.log().info("stopping");
         core_.shut_down(net::real_now());
         driver_.poke();
-        goodbye_.expires_after(kGoodbyeWithin);
-        goodbye_.async_wait([this](boost::system::error_code) {
-            driver_.stop();
-            service_.stop();
-        });
+        goodbye_.begin([this] { return driver_.connections() == 0; },
+                       [this] {
+                           driver_.stop();
+                           service_.stop();
+                       });
     }
 
     RelayConfig config_;
@@ -115,15 +112,15 @@ private:
     boost::asio::io_context io_{1};
     relay_core::RelayCore core_;
     net::Driver driver_;
-    boost::asio::steady_timer goodbye_;
+    ops::Goodbye goodbye_;
 };
 
 }  // namespace
 
 int run_dmz_relay(const std::string& config_path) {
     auto config = load_relay_config(config_path);
-    ops::Service service({"dmz-relay", config.agent, config.log, config.http, config.control,
-                          config.warnings});
+    ops::Service service(
+        {"dmz-relay", config.agent, config.log, config.http, config.control, config.warnings});
     RelayRuntime runtime(std::move(config), service);
     runtime.run();
     service.log().info("stopped");

@@ -18,15 +18,15 @@ std::string status_json(const relay_core::RelayStatus& status, const std::string
     namespace json = boost::json;
     json::array agents, sessions;
     for (const auto& agent : status.agents)
-        agents.push_back(json::object{
-            {"agent", qualified_name(agent.identity)},
-            {"role", to_string(agent.identity.role)},
-            {"address", agent.address},
-            {"for_s", seconds(now.instant - agent.since)},
-            {"round_trip_s",
-             agent.round_trip ? json::value(seconds(*agent.round_trip)) : json::value(nullptr)},
-            {"sessions", agent.sessions},
-            {"queued_bytes", agent.queued_bytes}});
+        agents.push_back(
+            json::object{{"agent", qualified_name(agent.identity)},
+                         {"role", to_string(agent.identity.role)},
+                         {"address", agent.address},
+                         {"for_s", seconds(now.instant - agent.since)},
+                         {"round_trip_s", agent.round_trip ? json::value(seconds(*agent.round_trip))
+                                                           : json::value(nullptr)},
+                         {"sessions", agent.sessions},
+                         {"queued_bytes", agent.queued_bytes}});
     for (const auto& session : status.sessions)
         sessions.push_back(json::object{{"edge", session.edge},
                                         {"it", session.it},

@@ -21,10 +21,10 @@ struct Session {
 enum class Direction { toward_it, toward_ot };
 
 enum class PassFailure {
-    direction,   // a kind that may not travel this way
-    not_numbers, // toward OT something other than numbers of exact size
+    direction,    // a kind that may not travel this way
+    not_numbers,  // toward OT something other than numbers of exact size
     malformed,
-    topic,       // a tag declared outside the route's topics
+    topic,  // a tag declared outside the route's topics
 };
 std::string_view to_string(PassFailure failure);
 

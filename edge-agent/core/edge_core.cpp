@@ -31,7 +31,12 @@ EdgeCore::EdgeCore(EdgeOptions options, std::unique_ptr<spool::Spool> spool, bas
       spool_(std::move(spool)),
       broker_(options_.broker, options_.seed),
       classifier_(options_.forwards, *spool_),
-      uplink_(uplink_options(options_), *spool_, now) {}
+      uplink_(uplink_options(options_), *spool_, now) {
+    std::vector<record::TagId> tags;
+    for (record::TagId tag = 0; tags.size() < spool_->tag_count(); ++tag)
+        if (spool_->topic(tag)) tags.push_back(tag);
+    if (const auto change = publishers_.restarted(std::move(tags))) record_quality(*change, now);
+}
 
 void EdgeCore::opened(base::ConnectionId id, const base::Peer& peer, base::Now now) {
     if (base::is_dialled(id))
@@ -122,8 +127,7 @@ void EdgeCore::handle(const mqtt::Published& published, base::Now now) {
     accept(std::move(record), published, now);
 }
 
-void EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& published,
-                      base::Now now) {
+void EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& published, base::Now now) {
     const bool at_most_once = published.qos == mqtt::Qos::at_most_once;
     if (waiting_.empty() && waiting_qualities_.empty()) {
         if (const auto seq = spool_->append(record, now)) {
@@ -134,10 +138,12 @@ void EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& publish
     }
     const auto bytes = record.value.size() + record.properties.size() + sizeof(WaitingPublish);
     if (at_most_once || waiting_bytes_ + bytes > options_.waiting_publish_bytes_max) {
-        // QoS 0 is shed first. A QoS > 0 publish beyond the bound stays unacknowledged: its sender is
-        // not read any more and sends it again on its next connection.
-        ++shed_qos0_;
-        if (!at_most_once) broker_.pause_publisher(published.token);
+        // QoS 0 is shed first. The sender of a QoS > 0 publish beyond the bound is cut off: it
+        // sends again, on its next connection, what was not acknowledged.
+        if (at_most_once)
+            ++shed_qos0_;
+        else
+            broker_.disconnect_publisher(published.token, mqtt::ReasonCode::quota_exceeded, now);
         return;
     }
     WaitingPublish waiting{std::move(record), {}, {}, published.token};
@@ -202,8 +208,9 @@ void EdgeCore::publish_tunnel_state(base::Now now) {
     const auto status = uplink_.status(now);
     std::string state = fmt::format(R"({{"link":"{}","destinations":{{)", status.link);
     for (std::size_t i = 0; i < status.destinations.size(); ++i)
-        state += fmt::format(R"({}"{}":"{}")", i == 0 ? "" : ",", status.destinations[i].destination,
-                             to_string(status.destinations[i].state));
+        state +=
+            fmt::format(R"({}"{}":"{}")", i == 0 ? "" : ",", status.destinations[i].destination,
+                        to_string(status.destinations[i].state));
     state += "}";
     if (state == told_tunnel_state_) return;
     told_tunnel_state_ = state;
@@ -221,7 +228,9 @@ bool EdgeCore::take_output(base::ConnectionId id, base::Bytes& out) {
     return base::is_dialled(id) ? uplink_.take_output(out) : broker_.take_output(id, out);
 }
 
-std::optional<spool::DiskJob> EdgeCore::next_job(base::Now now) { return spool_->next_job(now); }
+std::optional<spool::DiskJob> EdgeCore::next_job(base::Now now) {
+    return spool_->next_job(now);
+}
 
 void EdgeCore::complete(spool::DiskDone done, base::Now now) {
     spool_->complete(std::move(done), now);

@@ -1,6 +1,7 @@
-// The edge: broker, ingest, spool and uplink joined into one core. A forwarded publish is appended to the
-// spool as it is accepted; its PUBACK or PUBREC leaves when the commit that holds it is on disk; the uplink
-// sends what is synced. Whatever the spool's disk or the tunnel do, the broker goes on serving local clients.
+// The edge: broker, ingest, spool and uplink joined into one core. A forwarded publish is appended
+// to the spool as it is accepted; its PUBACK or PUBREC leaves when the commit that holds it is on
+// disk; the uplink sends what is synced. Whatever the spool's disk or the tunnel do, the broker
+// goes on serving local clients.
 #pragma once
 
 #include <deque>
@@ -26,9 +27,10 @@ struct EdgeOptions {
     std::vector<std::string> destinations;
     tunnel::LinkTimers link_timers;
     tunnel::SenderTimers sender_timers;
-    std::uint64_t seed = 1;     // random: process number, assigned client identifiers
-    /// Publishes accepted from clients but without room in the spool; their senders are not read meanwhile.
-    std::size_t waiting_publish_bytes_max = 16U << 20U;
+    std::uint64_t seed = 1;  // random: process number, assigned client identifiers
+    /// Publishes accepted from clients but without room in the spool; their senders are not read
+    /// meanwhile.
+    std::size_t waiting_publish_bytes_max = 64U << 20U;
 };
 
 struct EdgeStatus {

@@ -1,4 +1,5 @@
-// Which publishes are forwarded, and as what: the first [[forward]] rule whose filter matches decides.
+// Which publishes are forwarded, and as what: the first [[forward]] rule whose filter matches
+// decides.
 #pragma once
 
 #include <optional>
@@ -19,14 +20,15 @@ struct ForwardRule {
 
 class Classifier {
 public:
-    /// Topics that matched no rule and are remembered as such; beyond, rules are tried anew each time.
+    /// Topics that matched no rule and are remembered as such; beyond, rules are tried anew each
+    /// time.
     static constexpr std::size_t kRememberedMax = 100'000;
 
     Classifier(std::vector<ForwardRule> rules, spool::Spool& spool)
         : rules_(std::move(rules)), spool_(spool) {}
 
-    /// The tag under which a publish on `topic` is forwarded; nothing where no rule matches, the topic is
-    /// a `$` topic, or belongs to the agent.
+    /// The tag under which a publish on `topic` is forwarded; nothing where no rule matches, the
+    /// topic is a `$` topic, or belongs to the agent.
     std::optional<record::TagId> classify(std::string_view topic);
     /// The rule that decides on a topic, for check-config.
     std::optional<std::size_t> rule_of(std::string_view topic) const;

@@ -1,10 +1,18 @@
 #include "edge-agent/ingest/publishers.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sallyport::ingest {
 
 using record::Quality;
+
+std::optional<QualityChange> Publishers::restarted(std::vector<record::TagId> tags) {
+    if (tags.empty()) return std::nullopt;
+    tags_.resize(std::ranges::max(tags) + 1);
+    for (const auto tag : tags) tags_[tag].quality = Quality::uncertain_last_usable;
+    return QualityChange{Quality::uncertain_last_usable, std::move(tags)};
+}
 
 void Publishers::published(std::string_view client, record::TagId tag, bool is_will) {
     if (last_publisher_ == nullptr || last_client_ != client) {

@@ -1,6 +1,7 @@
-// Who publishes which tag, and what that says of the tag's quality (the table in the README): a device whose
-// connection breaks leaves its tags Bad.NotConnected; one that leaves in order leaves them
-// Uncertain.LastUsable a minute later; one that is back has them uncertain until each is published again.
+// Who publishes which tag, and what that says of the tag's quality (the table in the README): a
+// device whose connection breaks leaves its tags Bad.NotConnected; one that leaves in order leaves
+// them Uncertain.LastUsable a minute later; one that is back has them uncertain until each is
+// published again.
 #pragma once
 
 #include <map>
@@ -25,6 +26,8 @@ public:
     /// How long after a normal DISCONNECT values count as usable.
     static constexpr base::Duration kStaleAfterDisconnect = std::chrono::seconds(60);
 
+    /// The edge has started with these tags in its spool: what was good may have changed unseen.
+    std::optional<QualityChange> restarted(std::vector<record::TagId> tags);
     /// A value of `tag` came from `client`; it is good again.
     void published(std::string_view client, record::TagId tag, bool is_will);
     std::optional<QualityChange> connected(std::string_view client);
@@ -36,8 +39,8 @@ public:
 
 private:
     struct Publisher {
-        std::vector<record::TagId> tags;          // may hold tags that others took over since
-        std::optional<record::TagId> will_tag;    // keeps the will's own value good
+        std::vector<record::TagId> tags;        // may hold tags that others took over since
+        std::optional<record::TagId> will_tag;  // keeps the will's own value good
         std::optional<base::Instant> stale_at;
     };
     struct TagState {

@@ -8,12 +8,12 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <spdlog/logger.h>
 
 #include "common/net/driver.hpp"
 #include "common/ops/endpoints.hpp"
 #include "common/ops/exit_codes.hpp"
+#include "common/ops/goodbye.hpp"
 #include "common/ops/service.hpp"
 #include "common/storage/worker_thread.hpp"
 #include "edge-agent/core/edge_core.hpp"
@@ -24,8 +24,6 @@
 namespace sallyport::edge_agent {
 namespace {
 
-/// How long clients and the relay get to hear the goodbye.
-constexpr std::chrono::seconds kGoodbyeWithin{2};
 /// One commit, one read a destination and the spool's upkeep: a spool never has more under way.
 constexpr std::size_t kStorageJobsMax = 4096;
 
@@ -84,23 +82,24 @@ public:
           disk_(open_disk(config_)),
           core_(core_options(config_, plant_), open_spool(config_, plant_, *disk_),
                 net::real_now()),
-          storage_("spool", kStorageJobsMax, [this](std::function<void()> done) {
-              boost::asio::post(io_, std::move(done));
-          }),
+          storage_("spool", kStorageJobsMax,
+                   [this](std::function<void()> done) { boost::asio::post(io_, std::move(done)); }),
           driver_(io_, core_, {}, [this] { after_input(); }),
           goodbye_(io_) {
         for (const auto& listener : config_.listeners) driver_.listen(ops::mqtt_listener(listener));
         if (config_.relay) driver_.add_target(ops::relay_target(*config_.relay, *config_.tls));
-        driver_.on_refused([this](base::ConnectionId, const base::Peer& peer,
-                                  std::string_view what) {
-            service_.log().warn("{}: {}", ops::escape(peer.address), ops::escape(what));
-        });
+        driver_.on_refused(
+            [this](base::ConnectionId, const base::Peer& peer, std::string_view what) {
+                service_.log().warn("{}: {}", ops::escape(peer.address), ops::escape(what));
+            });
     }
 
     void run() {
         const auto edge = plant_ + '/' + config_.agent.name;
         ops::ServiceCallbacks callbacks;
-        callbacks.status = [this, edge] { return status_json(core_.status(net::real_now()), edge); };
+        callbacks.status = [this, edge] {
+            return status_json(core_.status(net::real_now()), edge);
+        };
         callbacks.metrics = [this] { return metrics_text(core_.status(net::real_now())); };
         callbacks.healthy = [this] {
             const auto status = core_.status(net::real_now());
@@ -122,11 +121,14 @@ private:
     /// Hands what the core wants from the disk to the storage thread, and its notices to the log.
     void after_input() {
         while (auto job = core_.next_job(net::real_now())) {
-            storage_.submit([this, job = std::move(*job)]() mutable { return spool::run(*disk_, std::move(job)); },
-                            [this](spool::DiskDone done) {
-                                core_.complete(std::move(done), net::real_now());
-                                driver_.poke();
-                            });
+            storage_.submit(
+                [this, job = std::move(*job)]() mutable {
+                    return spool::run(*disk_, std::move(job));
+                },
+                [this](spool::DiskDone done) {
+                    core_.complete(std::move(done), net::real_now());
+                    driver_.poke();
+                });
         }
         while (const auto notice = core_.next_notice()) service_.log(*notice);
     }
@@ -135,15 +137,11 @@ private:
         service_.log().info("stopping");
         core_.shut_down(net::real_now());
         driver_.poke();
-        goodbye_.expires_after(kGoodbyeWithin);
-        wait_for_goodbye();
-    }
-
-    void wait_for_goodbye() {
-        goodbye_.async_wait([this](boost::system::error_code) {
-            driver_.stop();
-            service_.stop();
-        });
+        goodbye_.begin([this] { return driver_.connections() == 0; },
+                       [this] {
+                           driver_.stop();
+                           service_.stop();
+                       });
     }
 
     EdgeConfig config_;
@@ -154,15 +152,15 @@ private:
     edge_core::EdgeCore core_;
     storage::WorkerThread storage_;
     net::Driver driver_;
-    boost::asio::steady_timer goodbye_;
+    ops::Goodbye goodbye_;
 };
 
 }  // namespace
 
 int run_edge_agent(const std::string& config_path) {
     auto config = load_edge_config(config_path);
-    ops::Service service({"edge-agent", config.agent, config.log, config.http, config.control,
-                          config.warnings});
+    ops::Service service(
+        {"edge-agent", config.agent, config.log, config.http, config.control, config.warnings});
     EdgeRuntime runtime(std::move(config), service);
     runtime.run();
     service.log().info("stopped");

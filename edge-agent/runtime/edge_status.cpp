@@ -17,14 +17,13 @@ std::string status_json(const edge_core::EdgeStatus& status, const std::string& 
     namespace json = boost::json;
     json::array destinations;
     for (const auto& destination : status.uplink.destinations) {
-        destinations.push_back(json::object{
-            {"destination", destination.destination},
-            {"state", to_string(destination.state)},
-            {"reason", destination.reason},
-            {"acknowledged_seq", destination.acknowledged},
-            {"waiting_records", destination.waiting_records},
-            {"behind_s", seconds(destination.behind)},
-            {"refused_records", destination.refused_records}});
+        destinations.push_back(json::object{{"destination", destination.destination},
+                                            {"state", to_string(destination.state)},
+                                            {"reason", destination.reason},
+                                            {"acknowledged_seq", destination.acknowledged},
+                                            {"waiting_records", destination.waiting_records},
+                                            {"behind_s", seconds(destination.behind)},
+                                            {"refused_records", destination.refused_records}});
     }
     const auto& spool = status.spool;
     const json::object all{
@@ -39,18 +38,17 @@ std::string status_json(const edge_core::EdgeStatus& status, const std::string& 
                                            : json::value(nullptr)},
                       {"links_opened", status.uplink.links_opened}}},
         {"destinations", std::move(destinations)},
-        {"spool",
-         json::object{{"first_seq", spool.first},
-                      {"synced_seq", spool.synced},
-                      {"segments", spool.segments},
-                      {"bytes", spool.bytes},
-                      {"pending_bytes", spool.pending_bytes},
-                      {"commits", spool.commits},
-                      {"records", spool.records},
-                      {"dropped_records", spool.dropped_records},
-                      {"disk_errors", spool.disk_errors},
-                      {"failing", spool.failing ? json::value(to_string(*spool.failing))
-                                                : json::value(nullptr)}}},
+        {"spool", json::object{{"first_seq", spool.first},
+                               {"synced_seq", spool.synced},
+                               {"segments", spool.segments},
+                               {"bytes", spool.bytes},
+                               {"pending_bytes", spool.pending_bytes},
+                               {"commits", spool.commits},
+                               {"records", spool.records},
+                               {"dropped_records", spool.dropped_records},
+                               {"disk_errors", spool.disk_errors},
+                               {"failing", spool.failing ? json::value(to_string(*spool.failing))
+                                                         : json::value(nullptr)}}},
         {"ingest", json::object{{"tags", status.tags},
                                 {"forwarded", status.forwarded},
                                 {"shed_qos0", status.shed_qos0},

@@ -1,5 +1,6 @@
-// The spool's view of a disk: a directory of files, and one small checkpoint. The spool core gives jobs;
-// the storage thread (or the simulation's model disk) runs them in order and hands back what came of it.
+// The spool's view of a disk: a directory of files, and one small checkpoint. The spool core gives
+// jobs; the storage thread (or the simulation's model disk) runs them in order and hands back what
+// came of it.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +39,8 @@ struct Checkpoint {
     record::Seq tags_complete_below = 1;
 };
 
-/// Synchronous; called on the storage thread, and at start before any thread runs. After an error the
-/// file's state is unknown from the failing byte on.
+/// Synchronous; called on the storage thread, and at start before any thread runs. After an error
+/// the file's state is unknown from the failing byte on.
 class Disk {
 public:
     Disk() = default;
@@ -48,7 +49,8 @@ public:
     virtual ~Disk() = default;
 
     virtual base::Result<std::vector<FileInfo>, DiskError> list() = 0;
-    /// Makes a file of `size` zero bytes with its blocks allocated. It exists durably after sync_directory.
+    /// Makes a file of `size` zero bytes with its blocks allocated. It exists durably after
+    /// sync_directory.
     virtual base::Result<void, DiskError> create(const std::string& name, std::uint64_t size) = 0;
     virtual base::Result<void, DiskError> write(const std::string& name, std::uint64_t offset,
                                                 base::ByteView bytes) = 0;
@@ -60,7 +62,8 @@ public:
                                                       std::size_t length) = 0;
     virtual base::Result<void, DiskError> remove(const std::string& name) = 0;
     /// Moves a damaged file aside, for a person to look at.
-    virtual base::Result<void, DiskError> rename(const std::string& from, const std::string& to) = 0;
+    virtual base::Result<void, DiskError> rename(const std::string& from,
+                                                 const std::string& to) = 0;
 
     /// Atomic and durable when it returns.
     virtual base::Result<void, DiskError> save(const Checkpoint& checkpoint) = 0;
@@ -102,9 +105,9 @@ struct DiskJob {
 struct DiskDone {
     std::uint64_t id = 0;
     std::optional<DiskError> error;
-    std::size_t failed_op = 0;             // with error
-    std::vector<base::Bytes> reads;        // one for each ReadBytes that succeeded
-    std::vector<base::Bytes> spent;        // WriteBytes buffers handed back for reuse
+    std::size_t failed_op = 0;       // with error
+    std::vector<base::Bytes> reads;  // one for each ReadBytes that succeeded
+    std::vector<base::Bytes> spent;  // WriteBytes buffers handed back for reuse
 };
 DiskDone run(Disk& disk, DiskJob job);
 

@@ -49,9 +49,7 @@ public:
     record::Seq synced() const override { return writer_.synced(); }
 
     record::Epoch epoch() const override { return epoch_; }
-    std::vector<tunnel::Run> runs() const override {
-        return segments_.runs(epoch_, writer_.synced());
-    }
+    std::vector<tunnel::Run> runs() const override;
     std::vector<Cursor> cursors() const override { return cursors_.all(); }
     const SpoolStats& stats() const override;
 
@@ -91,6 +89,20 @@ std::optional<DiskJob> SpoolCore::next_commit(base::Now now) {
     waits_for_room_ = wanted && !upkeep_.make_room(*wanted);
     if (waits_for_room_) return std::nullopt;
     return writer_.next_commit(next_job_, now);
+}
+
+std::vector<tunnel::Run> SpoolCore::runs() const {
+    auto runs = segments_.runs(epoch_, writer_.synced());
+    // A run that is gone because a far side has all of it is named, empty, so that the far side
+    // finds its position again.
+    for (const auto& cursor : cursors_.all()) {
+        const auto& [epoch, seq, checksum] = cursor.position;
+        const bool named = std::ranges::find(runs, epoch, &tunnel::Run::epoch) != runs.end();
+        if (epoch == 0 || named || seq >= runs.front().first || runs.size() >= tunnel::kRunsMax)
+            continue;
+        runs.insert(runs.begin(), tunnel::Run{epoch, seq + 1, seq});
+    }
+    return runs;
 }
 
 record::Seq SpoolCore::passed() const {

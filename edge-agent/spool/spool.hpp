@@ -1,9 +1,10 @@
-// The edge's durable log: records in, group-committed entries on disk, entries out to each destination.
-// A core: it gives DiskJobs and is told their results; it never waits. Formats: spool/README.md.
+// The edge's durable log: records in, group-committed entries on disk, entries out to each
+// destination. A core: it gives DiskJobs and is told their results; it never waits. Formats:
+// spool/README.md.
 //
-// Invariants. Seqs rise by one and are never reused within an epoch. synced() covers a record only when
-// the fdatasync that covers it has returned. A reader gives only synced entries. A segment is removed
-// only when every cursor has passed it and the checkpoint holds its tags.
+// Invariants. Seqs rise by one and are never reused within an epoch. synced() covers a record only
+// when the fdatasync that covers it has returned. A reader gives only synced entries. A segment is
+// removed only when every cursor has passed it and the checkpoint holds its tags.
 #pragma once
 
 #include <memory>
@@ -19,15 +20,15 @@
 namespace sallyport::spool {
 
 struct SpoolOptions {
-    std::string edge;                          // "<plant>/<name>", stands in every segment header
+    std::string edge;  // "<plant>/<name>", stands in every segment header
     std::vector<std::string> destinations;
-    std::uint64_t max_bytes = 8ULL << 30U;     // all segments together
+    std::uint64_t max_bytes = 8ULL << 30U;         // all segments together
     std::uint64_t segment_bytes_max = 64U << 20U;  // the smaller of this and max_bytes / 8
-    std::size_t entry_bytes_max = 32U << 10U;  // a larger single record stands alone
+    std::size_t entry_bytes_max = 32U << 10U;      // a larger single record stands alone
     std::size_t commit_bytes_max = 1U << 20U;
     std::size_t commit_records_max = 4096;
-    std::size_t pending_bytes_max = 8U << 20U; // accepted but not yet synced; beyond: no room
-    std::size_t cache_bytes_max = 4U << 20U;   // newest synced entries kept in memory for readers
+    std::size_t pending_bytes_max = 8U << 20U;  // accepted but not yet synced; beyond: no room
+    std::size_t cache_bytes_max = 4U << 20U;    // newest synced entries kept in memory for readers
     base::Duration retry_after_error = std::chrono::seconds(1);
     base::Duration cursor_save_interval = std::chrono::seconds(1);
 };
@@ -48,37 +49,39 @@ using ReadResult = std::variant<Entry, tunnel::Gap, NotYet>;
 struct RecoveryReport {
     std::size_t segments = 0;
     std::uint64_t entries_scanned = 0;
-    std::uint64_t damaged_entries = 0;   // a bad entry with a good one behind it
-    bool torn_tail = false;              // a bad last entry, dropped: possibly unacknowledged
-    std::size_t damaged_segments = 0;    // files that could not be read as segments, set aside
+    std::uint64_t damaged_entries = 0;  // a bad entry with a good one behind it
+    bool torn_tail = false;             // a bad last entry, dropped: possibly unacknowledged
+    std::size_t damaged_segments = 0;   // files that could not be read as segments, set aside
     record::Seq last_seq = 0;
 };
 
 struct SpoolStats {
-    std::uint64_t segments = 0, bytes = 0;     // on disk, allocated
-    record::Seq first = 0, synced = 0;         // first seq still in the log
+    std::uint64_t segments = 0, bytes = 0;  // on disk, allocated
+    record::Seq first = 0, synced = 0;      // first seq still in the log
     std::uint64_t pending_bytes = 0;
     std::uint64_t commits = 0, entries = 0, records = 0;
-    std::uint64_t dropped_records = 0;         // with when_full = drop-oldest
+    std::uint64_t dropped_records = 0;  // with when_full = drop-oldest
     std::uint64_t disk_errors = 0;
-    std::optional<DiskError> failing;          // set while the disk refuses
+    std::optional<DiskError> failing;  // set while the disk refuses
 };
 
 class Spool {
 public:
-    /// Reads the checkpoint and what lies behind it, syncs the recovered tail, and opens a new segment in
-    /// the new `epoch`. `seed` (random) protects the checksums of the new segments against payloads
-    /// that imitate entries. The error is one that makes any start impossible (directory not there,
-    /// not writable); damage to the log is not: it is quarantined and reported.
+    /// Reads the checkpoint and what lies behind it, syncs the recovered tail, and opens a new
+    /// segment in the new `epoch`. `seed` (random) protects the checksums of the new segments
+    /// against payloads that imitate entries. The error is one that makes any start impossible
+    /// (directory not there, not writable); damage to the log is not: it is quarantined and
+    /// reported.
     static base::Result<std::unique_ptr<Spool>, DiskError> recover(const SpoolOptions& options,
                                                                    Disk& disk, record::Epoch epoch,
-                                                                   std::uint64_t seed, base::Now now);
+                                                                   std::uint64_t seed,
+                                                                   base::Now now);
     virtual ~Spool() = default;
 
     virtual const RecoveryReport& report() const = 0;
 
-    /// The tag of a topic, made if new; a new tag becomes durable with the next entry. 0, which is no
-    /// tag, where the topic is empty or kTagsMax (tag_table.hpp) are in use.
+    /// The tag of a topic, made if new; a new tag becomes durable with the next entry. 0, which is
+    /// no tag, where the topic is empty or kTagsMax (tag_table.hpp) are in use.
     virtual record::TagId tag(std::string_view topic) = 0;
     /// Nothing for a number that was never given out. Valid until the next tag().
     virtual std::optional<std::string_view> topic(record::TagId tag) const = 0;
@@ -101,13 +104,14 @@ public:
     virtual std::vector<Cursor> cursors() const = 0;
     virtual const SpoolStats& stats() const = 0;
 
-    /// A reader for one destination's session, starting behind `resume.position` if the log or the cursor
-    /// agrees with its checksum, else at the log's first record; what is skipped or missing comes as
-    /// Gaps first. One reader a destination; opening again starts over.
+    /// A reader for one destination's session, starting behind `resume.position` if the log or the
+    /// cursor agrees with its checksum, else at the log's first record; what is skipped or missing
+    /// comes as Gaps first. One reader a destination; opening again starts over.
     virtual void open_reader(const std::string& destination, const tunnel::Resume& resume) = 0;
     virtual void close_reader(const std::string& destination) = 0;
     virtual ReadResult read(const std::string& destination) = 0;
-    /// Arrival time of the oldest record that the reader has not given; nothing where there is none.
+    /// Arrival time of the oldest record that the reader has not given; nothing where there is
+    /// none.
     virtual std::optional<base::WallTime> oldest_unread(const std::string& destination) const = 0;
 
     /// The far side has everything up to `position`. Frees segments; asserts nothing about order: a

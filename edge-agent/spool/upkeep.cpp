@@ -46,8 +46,14 @@ bool Upkeep::make_room(std::uint64_t bytes) {
 }
 
 void Upkeep::trim(record::Seq passed) {
-    while (segments_.size() > 1 && segments_.front().last <= passed && may_go(segments_.front()))
+    while (segments_.size() > 1 && segments_.front().last <= passed) {
+        if (segments_.front().last > saved_.passed) {
+            save_wanted_ = true;
+            return;
+        }
+        if (!may_go(segments_.front())) return;
         doom_front();
+    }
 }
 
 void Upkeep::remove(std::vector<FileInfo> files) {
@@ -65,7 +71,8 @@ bool Upkeep::save_due(base::Now now) const {
 
 DiskJob Upkeep::save(std::uint64_t job) {
     // The table holds every tag of every sealed entry, so all that is synced is complete.
-    const Saved saving{tags_.last_id(), writer_.synced() + 1, cursors_.version()};
+    const Saved saving{tags_.last_id(), writer_.synced() + 1, cursors_.version(),
+                       cursors_.passed(segments_, writer_.synced())};
     under_way_ = Work{job, saving};
     save_wanted_ = false;
     DiskJob work;

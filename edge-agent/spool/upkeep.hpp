@@ -25,6 +25,7 @@ public:
         record::TagId last_tag = 0;
         record::Seq tags_complete_below = 1;
         std::uint64_t cursors_version = 0;
+        record::Seq passed = 0;  // by every saved cursor
     };
 
     Upkeep(const SpoolOptions& options, const Saved& saved, SegmentTable& segments,
@@ -33,7 +34,8 @@ public:
 
     /// Drops segments until `bytes` more fit; false while that needs jobs that are not done yet.
     bool make_room(std::uint64_t bytes);
-    /// Takes out of the log what every cursor and every open reader has passed.
+    /// Takes out of the log what every cursor and every open reader has passed. The cursors must
+    /// say so on disk first: after a crash an older cursor would take what is gone for lost.
     void trim(record::Seq passed);
     /// Files that are no part of the log: to be removed.
     void remove(std::vector<FileInfo> files);

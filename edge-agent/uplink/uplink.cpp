@@ -45,7 +45,9 @@ void Uplink::received(base::ConnectionId id, base::ByteView message, base::Now n
     handle(relay_.received(id, message, now), now);
 }
 
-void Uplink::progressed(base::Now now) { relay_.progressed(now); }
+void Uplink::progressed(base::Now now) {
+    relay_.progressed(now);
+}
 
 void Uplink::closed(base::CloseCause cause, base::Now now) {
     handle(relay_.closed(cause, now), now);
@@ -93,6 +95,7 @@ void Uplink::open_session(const tunnel::Opened& opened, base::Now now) {
     wanted->topics = opened.topics;
     wanted->passes.clear();
     wanted->told_caught_up = false;
+    wanted->found_place = false;
     wanted->reason = "session opening";
     wanted->sender.emplace(opened.session, opened.peer, tunnel::Log{spool_.runs()},
                            options_.sender_timers, now);
@@ -151,7 +154,8 @@ void Uplink::pump(base::Now now) {
 
 void Uplink::pump(Destination& destination, base::Now now) {
     bool at_end = false;
-    while (destination.sender->may_send() && relay_.queued_bytes() < options_.link_queue_bytes_max) {
+    while (destination.sender->may_send() &&
+           relay_.queued_bytes() < options_.link_queue_bytes_max) {
         const auto result = spool_.read(destination.name);
         if (const auto* entry = std::get_if<spool::Entry>(&result)) {
             send(destination, *entry);
@@ -162,16 +166,19 @@ void Uplink::pump(Destination& destination, base::Now now) {
             destination.sender->send_gap(*gap);
         } else {
             at_end = std::get<spool::NotYet>(result).at_end;
+            destination.found_place = destination.found_place || at_end;
             break;
         }
+        destination.found_place = true;
         collect_frames(destination);
     }
+    if (!destination.found_place) return;  // how far behind is not known yet
     const auto oldest = spool_.oldest_unread(destination.name);
     destination.behind = oldest ? std::max(now.wall - *oldest, base::Duration{}) : base::Duration{};
     const bool just_caught_up = at_end && !destination.told_caught_up;
     if (just_caught_up || destination.sender->beat_due(now)) beat(destination, now);
-    destination.told_caught_up = at_end || (destination.told_caught_up &&
-                                            destination.behind <= std::chrono::seconds(5));
+    destination.told_caught_up =
+        at_end || (destination.told_caught_up && destination.behind <= std::chrono::seconds(5));
 }
 
 void Uplink::send(Destination& destination, const spool::Entry& entry) {
@@ -191,7 +198,8 @@ void Uplink::send(Destination& destination, const spool::Entry& entry) {
         return;
     }
     destination.refused_records += refused;
-    const auto body = tunnel::encode_batch({entry.epoch, entry.first, entry.last, checksum}, records_);
+    const auto body =
+        tunnel::encode_batch({entry.epoch, entry.first, entry.last, checksum}, records_);
     destination.sender->send_entry(end, body, tags_, topic_of);
 }
 
@@ -200,9 +208,8 @@ std::uint64_t Uplink::leave_out_refused(Destination& destination) {
     std::uint64_t refused = 0;
     std::size_t kept = 0;
     for (auto& record : records_) {
-        refused += std::erase_if(record.also_tags, [&](record::TagId tag) {
-            return !passes(destination, tag);
-        });
+        refused += std::erase_if(record.also_tags,
+                                 [&](record::TagId tag) { return !passes(destination, tag); });
         if (!passes(destination, record.tag)) {
             ++refused;
             if (record.also_tags.empty()) continue;
@@ -221,9 +228,8 @@ bool Uplink::passes(Destination& destination, record::TagId tag) {
     if (tag >= known.size()) known.resize(std::max<std::size_t>(tag + 1, known.size() * 2));
     if (!known[tag]) {
         const auto topic = *spool_.topic(tag);
-        known[tag] = std::ranges::any_of(destination.topics, [&](const auto& filter) {
-            return mqtt::matches(filter, topic);
-        });
+        known[tag] = std::ranges::any_of(
+            destination.topics, [&](const auto& filter) { return mqtt::matches(filter, topic); });
         if (!*known[tag])
             notices_.add(NoticeLevel::alarm, fmt::format("{} is outside the route to {}: left out",
                                                          topic, destination.qualified));
@@ -247,7 +253,7 @@ std::optional<base::Instant> Uplink::next_deadline() const {
     if (destinations_.empty()) return std::nullopt;
     auto deadline = relay_.next_deadline();
     for (const auto& destination : destinations_)
-        if (destination.sender)
+        if (destination.sender && (destination.found_place || !destination.sender->is_streaming()))
             deadline = base::earlier(deadline, destination.sender->next_deadline());
     return deadline;
 }

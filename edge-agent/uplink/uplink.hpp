@@ -1,5 +1,5 @@
-// The edge's way out: one link to the relay, and over it a session for each destination, fed from the spool's
-// readers. The edge's end of P3: only an it-agent's Ack moves a cursor.
+// The edge's way out: one link to the relay, and over it a session for each destination, fed from
+// the spool's readers. The edge's end of P3: only an it-agent's Ack moves a cursor.
 #pragma once
 
 #include <optional>
@@ -19,7 +19,7 @@ struct UplinkOptions {
     std::vector<std::string> destinations;  // "hq" or "<plant>/hq"
     tunnel::LinkTimers link_timers;
     tunnel::SenderTimers sender_timers;
-    std::uint64_t process = 0;              // random, drawn at start
+    std::uint64_t process = 0;  // random, drawn at start
     base::Duration stalled_after = std::chrono::seconds(6);
     /// Frames queued on the link; beyond it entries stay in the spool.
     std::size_t link_queue_bytes_max = 512U << 10U;
@@ -38,8 +38,8 @@ struct DestinationStatus {
     std::uint64_t refused_records = 0;  // left out: outside the route's topics
 };
 struct UplinkStatus {
-    std::string link;                   // RelayConnection::state()
-    std::string last_failure;           // why the last link ended or was not had
+    std::string link;          // RelayConnection::state()
+    std::string last_failure;  // why the last link ended or was not had
     std::optional<base::Duration> round_trip;
     std::uint64_t links_opened = 0;
     std::vector<DestinationStatus> destinations;
@@ -70,9 +70,10 @@ private:
     struct Destination {
         std::string name, qualified;
         std::optional<tunnel::Sender> sender;
-        std::vector<std::string> topics;        // of the route
+        std::vector<std::string> topics;          // of the route
         std::vector<std::optional<bool>> passes;  // by tag id: inside the route's topics
         bool told_caught_up = false;
+        bool found_place = false;  // the reader has got to where the session resumes
         record::Seq acknowledged = 0;
         std::uint64_t refused_records = 0;
         base::Duration behind{};

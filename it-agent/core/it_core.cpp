@@ -23,7 +23,9 @@ downlink::DownlinkOptions downlink_options(const ItOptions& options) {
     return made;
 }
 
-bool is_pattern(std::string_view text) { return text.find('*') != std::string_view::npos; }
+bool is_pattern(std::string_view text) {
+    return text.find('*') != std::string_view::npos;
+}
 
 base::Identity edge_identity(std::string_view qualified) {
     const auto slash = qualified.find('/');
@@ -41,7 +43,8 @@ ItCore::ItCore(ItOptions options, sinks::StoreState state, base::Now now)
       sink_(broker_) {
     if (!options_.has_relay) downlink_.shut_down();
     for (auto& tag : state.tags)
-        if (rule_for(tag.edge) != nullptr) edge_of(tag.edge, now).feed.restore(tag.topic, tag.quality);
+        if (rule_for(tag.edge) != nullptr)
+            edge_of(tag.edge, now).feed.restore(tag.topic, tag.quality);
     for (const auto& stored : state.positions) {
         if (rule_for(stored.edge) == nullptr) continue;
         auto& edge = edge_of(stored.edge, now);
@@ -198,8 +201,8 @@ void ItCore::take_entry(const downlink::EntryArrived& arrived, base::Now now) {
     ++entries_;
     auto& taken = edge.taken[arrived.end.epoch];
     const auto after = taken.seq;
-    sinks::Arrival arrival{&edge.feed, arrived.session, arrived.end, after, edge.tags,
-                           arrived.body.size()};
+    sinks::Arrival arrival{&edge.feed, arrived.session, arrived.end,
+                           after,      edge.tags,       arrived.body.size()};
     edge.feed.entry_arrived();
     if (arrived.end.seq <= after) {
         ++repeated_entries_;  // had before: acknowledged in its turn, emitted no more
@@ -223,9 +226,9 @@ void ItCore::note_gap(const downlink::GapNamed& named, base::Now now) {
 
 void ItCore::complete(const sinks::StoreDone& done, base::Now now) {
     if (done.error)
-        notices_.add(NoticeLevel::alarm,
-                     fmt::format("the store refuses: {}; nothing is acknowledged meanwhile",
-                                 *done.error));
+        notices_.add(
+            NoticeLevel::alarm,
+            fmt::format("the store refuses: {}; nothing is acknowledged meanwhile", *done.error));
     sink_.complete(done, now);
     settle(now);
 }

@@ -1,5 +1,5 @@
-// The it-agent: downlink, sink and broker joined into one core. What arrives is checked against the positions,
-// goes through the sink, and is acknowledged to the edge when the sink has it.
+// The it-agent: downlink, sink and broker joined into one core. What arrives is checked against the
+// positions, goes through the sink, and is acknowledged to the edge when the sink has it.
 #pragma once
 
 #include <deque>
@@ -72,7 +72,7 @@ private:
 
     struct Edge {
         emit::EdgeFeed feed;
-        std::map<record::Epoch, tunnel::Position> taken{};      // into the sink, perhaps not yet had
+        std::map<record::Epoch, tunnel::Position> taken{};  // into the sink, perhaps not yet had
         std::map<record::Epoch, tunnel::Position> committed{};  // had by the sink
         tunnel::SessionId session{};                            // 0: none
         tunnel::Position resumed_at{};

@@ -21,7 +21,9 @@ DownlinkEvent Downlink::closed(base::CloseCause cause, base::Now now) {
     return handle(relay_.closed(cause, now), now);
 }
 
-DownlinkEvent Downlink::expire(base::Now now) { return handle(relay_.expire(now), now); }
+DownlinkEvent Downlink::expire(base::Now now) {
+    return handle(relay_.expire(now), now);
+}
 
 DownlinkEvent Downlink::handle(const tunnel::RelayEvent& event, base::Now now) {
     if (const auto* frame = std::get_if<tunnel::SessionFrame>(&event))
@@ -46,8 +48,8 @@ void Downlink::open_session(const tunnel::Opened& opened, bool wanted, base::Now
         return;
     }
     auto limits = options_.receiver_limits;
-    limits.window_bytes_max = std::min(
-        limits.window_bytes_max, options_.credit_bytes_max / (sessions_.size() + 1));
+    limits.window_bytes_max =
+        std::min(limits.window_bytes_max, options_.credit_bytes_max / (sessions_.size() + 1));
     sessions_.try_emplace(opened.session, opened.session, opened.peer, limits, now);
 }
 

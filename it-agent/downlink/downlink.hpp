@@ -1,5 +1,5 @@
-// The it-agent's way to the relay: one link, and over it a session for each edge that a [[edge]] names. It checks
-// what arrives and says what it means; positions, stores and sinks are the core's.
+// The it-agent's way to the relay: one link, and over it a session for each edge that a [[edge]]
+// names. It checks what arrives and says what it means; positions, stores and sinks are the core's.
 #pragma once
 
 #include <cstdint>

@@ -49,6 +49,8 @@ EdgeFeed::TagIndex EdgeFeed::index_of(std::string_view topic) {
     if (added) {
         tags_.emplace_back();
         tags_.back().topic = topic;
+        broker_.protect(prefix_ +
+                        tags_.back().topic);  // fed by the edge: no client's to publish on
     }
     return found->second;
 }
@@ -129,8 +131,7 @@ void EdgeFeed::retained_emitted(TagIndex tag, base::Bytes properties) {
     tags_[tag].retained_properties = std::move(properties);
 }
 
-void EdgeFeed::enter(FeedState state, std::string_view side, std::string_view seen,
-                     base::Now now) {
+void EdgeFeed::enter(FeedState state, std::string_view side, std::string_view seen, base::Now now) {
     if (state_ != state) since_ = now.wall;
     state_ = state;
     side_ = side;
@@ -163,13 +164,12 @@ bool EdgeFeed::tell(Tag& tag, base::Now now) {
     if (tag.told == shown) return false;
     tag.told = shown;
     scratch_topic_.assign("sallyport/quality/").append(edge_).append("/").append(tag.topic);
-    scratch_text_ = fmt::format(R"({{"quality":"{}","code":{},"since":"{}","reason":"{}"}})",
-                                to_string(shown), record::code(shown),
-                                base::to_rfc3339(overlay_ ? overlay_since_ : now.wall),
-                                overlay_ ? overlay_->reason : "");
-    broker_.publish({scratch_topic_, base::as_bytes(scratch_text_), {}, mqtt::Qos::at_least_once,
-                     true},
-                    now);
+    scratch_text_ =
+        fmt::format(R"({{"quality":"{}","code":{},"since":"{}","reason":"{}"}})", to_string(shown),
+                    record::code(shown), base::to_rfc3339(overlay_ ? overlay_since_ : now.wall),
+                    overlay_ ? overlay_->reason : "");
+    broker_.publish(
+        {scratch_topic_, base::as_bytes(scratch_text_), {}, mqtt::Qos::at_least_once, true}, now);
     if (!tag.retained_properties.empty())
         broker_.replace_retained_properties(prefix_ + tag.topic,
                                             with_quality(tag.retained_properties, shown));
@@ -178,15 +178,14 @@ bool EdgeFeed::tell(Tag& tag, base::Now now) {
 
 void EdgeFeed::publish_state(base::Now now) {
     scratch_topic_.assign("sallyport/edges/").append(edge_);
-    scratch_text_ = fmt::format(
-        R"({{"state":"{}","side":"{}","seen":"{}","since":"{}","behind_s":{:.3f},)"
-        R"("spooled_records":{},"clock_offset_s":{}}})",
-        to_string(state_), side_, seen_, base::to_rfc3339(since_), seconds(last_beat_.behind),
-        last_beat_.spooled_records,
-        clock_offset_ ? fmt::format("{:.3f}", seconds(*clock_offset_)) : "null");
-    broker_.publish({scratch_topic_, base::as_bytes(scratch_text_), {}, mqtt::Qos::at_least_once,
-                     true},
-                    now);
+    scratch_text_ =
+        fmt::format(R"({{"state":"{}","side":"{}","seen":"{}","since":"{}","behind_s":{:.3f},)"
+                    R"("spooled_records":{},"clock_offset_s":{}}})",
+                    to_string(state_), side_, seen_, base::to_rfc3339(since_),
+                    seconds(last_beat_.behind), last_beat_.spooled_records,
+                    clock_offset_ ? fmt::format("{:.3f}", seconds(*clock_offset_)) : "null");
+    broker_.publish(
+        {scratch_topic_, base::as_bytes(scratch_text_), {}, mqtt::Qos::at_least_once, true}, now);
 }
 
 void EdgeFeed::expire(base::Now now) {
@@ -214,10 +213,16 @@ bool EdgeFeed::is_historical(base::WallTime arrival, base::Now now) const {
 }
 
 FeedStatus EdgeFeed::status() const {
-    return {edge_,        state_,       side_,
-            seen_,        since_,       last_beat_.behind,
-            last_beat_.spooled_records, clock_offset_,
-            tags_.size(), records_};
+    return {edge_,
+            state_,
+            side_,
+            seen_,
+            since_,
+            last_beat_.behind,
+            last_beat_.spooled_records,
+            clock_offset_,
+            tags_.size(),
+            records_};
 }
 
 }  // namespace sallyport::emit

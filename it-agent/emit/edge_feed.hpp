@@ -1,12 +1,15 @@
-// What the IT side knows of one edge: its tags with their qualities, the state of the path to it, and the overlay
-// that hides the tags' own qualities while the path is not live. It publishes what changes:
-// `sallyport/edges/<plant>/<edge>` at once, `sallyport/quality/<plant>/<edge>/<topic>` paced.
+// What the IT side knows of one edge: its tags with their qualities, the state of the path to it,
+// and the overlay that hides the tags' own qualities while the path is not live. It publishes what
+// changes: `sallyport/edges/<plant>/<edge>` at once, `sallyport/quality/<plant>/<edge>/<topic>`
+// paced.
 //
 //   never-seen --session--> catching-up --Beat <= 5 s behind, all handed over--> live
-//   any with a session --Beat > 10 s behind--> behind;  no progress for 6 s--> stalled;  session gone--> lost
+//   any with a session --Beat > 10 s behind--> behind;  no progress for 6 s--> stalled;  session
+//   gone--> lost
 //
-// Overlay: lost (and after a start): Bad.LastKnown; behind, stalled: Uncertain.LastUsable; catching-up keeps what
-// was; live lifts it. An overlay hides, never overwrites: `own` is the tag's quality whatever is shown.
+// Overlay: lost (and after a start): Bad.LastKnown; behind, stalled: Uncertain.LastUsable;
+// catching-up keeps what was; live lifts it. An overlay hides, never overwrites: `own` is the tag's
+// quality whatever is shown.
 #pragma once
 
 #include <deque>
@@ -80,7 +83,8 @@ public:
     void expire(base::Now now);
     std::optional<base::Instant> next_deadline() const;
 
-    /// True where a record that arrived at the edge at `arrival` is sent more than 10 s later (edge's clock).
+    /// True where a record that arrived at the edge at `arrival` is sent more than 10 s later
+    /// (edge's clock).
     bool is_historical(base::WallTime arrival, base::Now now) const;
     const std::string& edge() const { return edge_; }
     FeedState state() const { return state_; }

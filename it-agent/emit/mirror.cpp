@@ -34,7 +34,9 @@ bool is_user_property(const mqtt::Property& property) {
 
 }  // namespace
 
-std::string epoch_text(record::Epoch epoch) { return fmt::format("{:016x}", epoch); }
+std::string epoch_text(record::Epoch epoch) {
+    return fmt::format("{:016x}", epoch);
+}
 
 void mirror_properties(base::Bytes& block, const record::Record& record, const Origin& origin,
                        record::Quality quality, bool historical) {
@@ -58,8 +60,8 @@ base::Bytes with_quality(base::ByteView block, record::Quality quality) {
     base::Bytes changed;
     mqtt::PropertyReader reader(block);
     while (const auto property = reader.next()) {
-        const bool replaced = is_user_property(*property) && (property->text == "quality" ||
-                                                              property->text == "quality-code");
+        const bool replaced = is_user_property(*property) &&
+                              (property->text == "quality" || property->text == "quality-code");
         if (!replaced) mqtt::append_property(changed, *property);
     }
     append_quality(changed, quality);

@@ -1,5 +1,6 @@
-// Format `mirror`: the same topic, bytes, QoS and retain flag as on the OT side, with what Sallyport knows of the
-// value as MQTT 5 user properties: quality, quality-code, source-time, edge, epoch, seq, historical.
+// Format `mirror`: the same topic, bytes, QoS and retain flag as on the OT side, with what
+// Sallyport knows of the value as MQTT 5 user properties: quality, quality-code, source-time, edge,
+// epoch, seq, historical.
 #pragma once
 
 #include <string>
@@ -17,8 +18,9 @@ struct Origin {
 };
 std::string epoch_text(record::Epoch epoch);
 
-/// Appends the property block of an emitted record to `block` (cleared first): the device's own properties,
-/// without user properties of our names, then ours. `quality` is what the far side is to be told.
+/// Appends the property block of an emitted record to `block` (cleared first): the device's own
+/// properties, without user properties of our names, then ours. `quality` is what the far side is
+/// to be told.
 void mirror_properties(base::Bytes& block, const record::Record& record, const Origin& origin,
                        record::Quality quality, bool historical);
 

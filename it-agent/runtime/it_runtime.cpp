@@ -7,12 +7,12 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <spdlog/logger.h>
 
 #include "common/net/driver.hpp"
 #include "common/ops/endpoints.hpp"
 #include "common/ops/exit_codes.hpp"
+#include "common/ops/goodbye.hpp"
 #include "common/ops/service.hpp"
 #include "common/storage/worker_thread.hpp"
 #include "it-agent/core/it_core.hpp"
@@ -23,8 +23,6 @@
 namespace sallyport::it_agent {
 namespace {
 
-/// How long clients and the relay get to hear the goodbye.
-constexpr std::chrono::seconds kGoodbyeWithin{2};
 /// The sink has one transaction under way.
 constexpr std::size_t kStorageJobsMax = 4;
 
@@ -115,11 +113,11 @@ private:
         service_.log().info("stopping");
         core_.shut_down(net::real_now());
         driver_.poke();
-        goodbye_.expires_after(kGoodbyeWithin);
-        goodbye_.async_wait([this](boost::system::error_code) {
-            driver_.stop();
-            service_.stop();
-        });
+        goodbye_.begin([this] { return driver_.connections() == 0; },
+                       [this] {
+                           driver_.stop();
+                           service_.stop();
+                       });
     }
 
     ItConfig config_;
@@ -130,7 +128,7 @@ private:
     it_core::ItCore core_;
     storage::WorkerThread storage_;
     net::Driver driver_;
-    boost::asio::steady_timer goodbye_;
+    ops::Goodbye goodbye_;
 };
 
 }  // namespace

@@ -21,7 +21,8 @@ void BrokerSink::add(const Arrival& arrival, base::ByteView body,
     const auto& edge = arrival.feed->edge();
     auto shared = std::make_shared<const base::Bytes>(body.begin(), body.end());
     waiting_.push_back({arrival, shared});
-    if (arrival.end.seq <= arrival.after) return;  // had before: only to be acknowledged in its turn
+    if (arrival.end.seq <= arrival.after)
+        return;  // had before: only to be acknowledged in its turn
     // One position an edge and epoch is enough; the newest is behind the others.
     auto& positions = open_job_.positions;
     if (!positions.empty() && positions.back().edge == edge &&

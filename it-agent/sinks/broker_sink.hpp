@@ -1,8 +1,9 @@
-// Sink `broker`: entries become messages of the embedded broker. An entry is handed over in two steps: one store
-// transaction with its position, tags and retained messages; then, in order, its messages to the subscribers.
-// "The sink has it" when both are done: only then is it acknowledged.
+// Sink `broker`: entries become messages of the embedded broker. An entry is handed over in two
+// steps: one store transaction with its position, tags and retained messages; then, in order, its
+// messages to the subscribers. "The sink has it" when both are done: only then is it acknowledged.
 //
-//   arrived -> waiting (gathering) -> committing (one transaction at a time) -> committed -> emitted
+//   arrived -> waiting (gathering) -> committing (one transaction at a time) -> committed ->
+//   emitted
 //
 // A transaction that fails is tried again, whole, a second later; nothing behind it overtakes it.
 #pragma once
@@ -22,7 +23,8 @@
 
 namespace sallyport::sinks {
 
-/// A session's numbers of its tags -> the feed's indices; shared with entries that outlive the session.
+/// A session's numbers of its tags -> the feed's indices; shared with entries that outlive the
+/// session.
 using TagMap = std::vector<emit::EdgeFeed::TagIndex>;
 
 /// One entry on its way through the sink.
@@ -56,7 +58,8 @@ public:
     void complete(const StoreDone& done, base::Now now);
     std::optional<base::Instant> next_deadline() const { return retry_at_; }
 
-    /// Emits the next committed entry; nothing where none waits or the broker's subscribers hold back.
+    /// Emits the next committed entry; nothing where none waits or the broker's subscribers hold
+    /// back.
     std::optional<Emitted> emit_next(base::Now now);
 
     bool is_failing() const { return retry_at_.has_value(); }
@@ -68,8 +71,7 @@ private:
         std::shared_ptr<const base::Bytes> body;
     };
 
-    void note_tag(const Arrival& arrival, const tunnel::BatchRecord& record,
-                  record::TagId tag);
+    void note_tag(const Arrival& arrival, const tunnel::BatchRecord& record, record::TagId tag);
     void note_retained(const Arrival& arrival, const tunnel::BatchRecord& record, base::Now now);
     void emit(const Waiting& waiting, base::Now now);
     void emit_value(const Waiting& waiting, const tunnel::BatchRecord& record, base::Now now);

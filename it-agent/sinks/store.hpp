@@ -1,5 +1,6 @@
-// What the it-agent keeps on disk, and its one transaction: positions, tags and retained messages of the entries
-// it hands over. Implemented with SQLite on the storage thread (runtime/), and by a model in the simulation.
+// What the it-agent keeps on disk, and its one transaction: positions, tags and retained messages
+// of the entries it hands over. Implemented with SQLite on the storage thread (runtime/), and by a
+// model in the simulation.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ struct StoredTag {
     record::Quality quality = record::Quality::good;  // the tag's own, without overlays
 };
 struct StoredRetained {
-    std::string topic;  // as emitted
+    std::string topic;    // as emitted
     base::Bytes payload;  // empty: nothing is retained there any more
     base::Bytes properties;
     mqtt::Qos qos = mqtt::Qos::at_most_once;

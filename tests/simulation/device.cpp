@@ -29,7 +29,8 @@ void Device::opened(base::ConnectionId id, const base::Peer& /*peer*/, base::Now
     connect.client_id = options_.client_id;
     base::Bytes properties;
     if (options_.version == mqtt::Version::v5) {
-        mqtt::append_property(properties, {mqtt::PropertyId::session_expiry_interval, 3600, {}, {}});
+        mqtt::append_property(properties,
+                              {mqtt::PropertyId::session_expiry_interval, 3600, {}, {}});
         connect.properties = properties;
     }
     encode(outbox_, connect);
@@ -116,16 +117,15 @@ void Device::make(base::Now now) {
     next_ = now.instant + random_.duration(base::Duration{1000}, options_.interval_max);
     Made made;
     made.number = made_.size() + 1;
-    made.topic = "plant/" + options_.client_id + "/" +
-                 std::to_string(random_.between(1, options_.topics));
+    made.topic =
+        "plant/" + options_.client_id + "/" + std::to_string(random_.between(1, options_.topics));
     made.payload = options_.client_id + ":" + std::to_string(made.number) + ":";
     made.payload.append(random_.between(0, options_.payload_bytes_max), '.');
     made.retain = random_.one_in(8);
     made_.push_back(made);
     next_packet_id_ = static_cast<std::uint16_t>(next_packet_id_ % 60'000 + 1);
-    const Unacked publish{options_.qos == mqtt::Qos::at_most_once ? std::uint16_t{0}
-                                                                   : next_packet_id_,
-                          made.number};
+    const Unacked publish{
+        options_.qos == mqtt::Qos::at_most_once ? std::uint16_t{0} : next_packet_id_, made.number};
     send(publish, false);
     if (options_.qos != mqtt::Qos::at_most_once) unacked_.push_back(publish);
 }
@@ -135,8 +135,8 @@ void Device::closed(base::ConnectionId id, base::CloseCause /*cause*/, base::Now
     connection_.reset();
     online_ = false;
     next_ping_.reset();
-    next_ = now.instant + random_.duration(std::chrono::milliseconds(20),
-                                           std::chrono::milliseconds(500));
+    next_ = now.instant +
+            random_.duration(std::chrono::milliseconds(20), std::chrono::milliseconds(500));
 }
 
 void Device::expire(base::Now now) {
@@ -151,15 +151,13 @@ void Device::expire(base::Now now) {
         encode(outbox_, mqtt::Pingreq{});
         commands_.emplace_back(base::OutputReady{*connection_});
     }
-    const bool may_publish =
-        made_.size() < options_.publishes && unacked_.size() < options_.window;
+    const bool may_publish = made_.size() < options_.publishes && unacked_.size() < options_.window;
     if (now.instant >= next_ && may_publish) make(now);
 }
 
 std::optional<base::Instant> Device::next_deadline() const {
     if (!online_) return connection_ ? std::nullopt : std::optional(next_);
-    const bool may_publish =
-        made_.size() < options_.publishes && unacked_.size() < options_.window;
+    const bool may_publish = made_.size() < options_.publishes && unacked_.size() < options_.window;
     return base::earlier(next_ping_, may_publish ? std::optional(next_) : std::nullopt);
 }
 

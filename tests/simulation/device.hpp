@@ -1,5 +1,5 @@
-// A simulated device: an MQTT client that publishes numbered values at QoS 0, 1 or 2, keeps what is not
-// acknowledged, and sends it again after a reconnect, as real clients do.
+// A simulated device: an MQTT client that publishes numbered values at QoS 0, 1 or 2, keeps what is
+// not acknowledged, and sends it again after a reconnect, as real clients do.
 #pragma once
 
 #include <cstdint>

@@ -76,18 +76,20 @@ bool report(const Totals& totals, double seconds) {
     const auto& sum = totals.sum;
     bool every_fault_struck = true;
     for (std::size_t i = 0; i < kFaults; ++i) {
-        std::printf("  %-28.*s %8llu\n", int(to_string(Fault(i)).size()), to_string(Fault(i)).data(),
-                    n(sum.struck[i]));
+        std::printf("  %-28.*s %8llu\n", int(to_string(Fault(i)).size()),
+                    to_string(Fault(i)).data(), n(sum.struck[i]));
         every_fault_struck = every_fault_struck && (sum.struck[i] > 0 || totals.runs < 200);
     }
-    std::printf("publishes %llu  acknowledged %llu  delivered %llu  shown %llu  sent again %llu  "
-                "entries repeated and dropped %llu\n",
-                n(sum.publishes), n(sum.acknowledged), n(sum.delivered), n(sum.shown),
-                n(sum.sent_again), n(sum.repeated_entries));
-    std::printf("%llu runs, %llu faults, %llu crashes, %llu steps in %.1f s; slowest recovery %.1f s "
-                "(virtual)\n",
-                n(totals.runs), n(sum.faults), n(sum.crashes), n(sum.steps), seconds,
-                totals.slowest_recovery_s);
+    std::printf(
+        "publishes %llu  acknowledged %llu  delivered %llu  shown %llu  sent again %llu  "
+        "entries repeated and dropped %llu\n",
+        n(sum.publishes), n(sum.acknowledged), n(sum.delivered), n(sum.shown), n(sum.sent_again),
+        n(sum.repeated_entries));
+    std::printf(
+        "%llu runs, %llu faults, %llu crashes, %llu steps in %.1f s; slowest recovery %.1f s "
+        "(virtual)\n",
+        n(totals.runs), n(sum.faults), n(sum.crashes), n(sum.steps), seconds,
+        totals.slowest_recovery_s);
     if (!every_fault_struck) std::printf("a fault never struck\n");
     if (totals.thin > 0) std::printf("%llu runs were too thin to count\n", n(totals.thin));
     for (const auto seed : totals.failed) std::printf("FAILED: simulation --seed %llu\n", n(seed));
@@ -99,7 +101,8 @@ bool report(const Totals& totals, double seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"Runs edge, relay and it-agent on a virtual clock, network and disk, from a seed."};
+    CLI::App app{
+        "Runs edge, relay and it-agent on a virtual clock, network and disk, from a seed."};
     std::uint64_t seeds = 2000, first = 1, seed = 0;
     unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
     app.add_option("--seeds", seeds, "how many runs");

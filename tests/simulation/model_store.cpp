@@ -35,8 +35,8 @@ std::optional<std::string> ModelStore::commit(const sinks::StoreJob& job) {
         SALLYPORT_ASSERT(head.has_value());
         for (const auto& record : records) {
             if (record.seq <= entry.after || (record.flags & record::kHasValue) == 0) continue;
-            journal_.push_back({entry.edge, head->epoch, record.seq,
-                                std::string(base::as_text(record.value))});
+            journal_.push_back(
+                {entry.edge, head->epoch, record.seq, std::string(base::as_text(record.value))});
         }
     }
     return std::nullopt;

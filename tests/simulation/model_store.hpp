@@ -1,5 +1,5 @@
-// The it-agent's store as a model: a transaction is atomic, durable when it is done, and may be done although
-// nobody lived to hear it. Its journal is what the checker takes for delivered.
+// The it-agent's store as a model: a transaction is atomic, durable when it is done, and may be
+// done although nobody lived to hear it. Its journal is what the checker takes for delivered.
 #pragma once
 
 #include <map>

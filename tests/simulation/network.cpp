@@ -19,7 +19,9 @@ void Host::crash() {
     network_.reset_all(*this);
 }
 
-void Host::poke() { pump(); }
+void Host::poke() {
+    pump();
+}
 
 void Host::input(const std::function<void(base::NetworkCore&)>& give) {
     if (core_ == nullptr) return;
@@ -102,8 +104,8 @@ void Network::connect(Host& from, base::ConnectionId id) {
         connections_[{dialler.host, dialler.id}] = connection;
         connection->listener.open = dialler.open = true;
         to.input([&](base::NetworkCore& core) {
-            core.opened(connection->listener.id,
-                        {0, dialler.host->name_, dialler.host->identity_}, now);
+            core.opened(connection->listener.id, {0, dialler.host->name_, dialler.host->identity_},
+                        now);
         });
         dialler.host->input([&](base::NetworkCore& core) {
             core.opened(dialler.id, {0, to.name_, to.identity_}, now);
@@ -151,9 +153,7 @@ void Network::deliver(const ConnectionPtr& connection, End& to, base::Bytes byte
         to.held.push_back(std::move(bytes));
         return;
     }
-    to.host->input([&](base::NetworkCore& core) {
-        core.received(to.id, bytes, scheduler_.now());
-    });
+    to.host->input([&](base::NetworkCore& core) { core.received(to.id, bytes, scheduler_.now()); });
 }
 
 void Network::set_reading(const ConnectionPtr& connection, End& end, bool on) {
@@ -180,9 +180,8 @@ void Network::end(const ConnectionPtr& connection, End& side, base::CloseCause c
         side.open = false;
         connections_.erase({side.host, side.id});
         if (side.host->life_ != side.life) return;
-        side.host->input([&](base::NetworkCore& core) {
-            core.closed(side.id, cause, scheduler_.now());
-        });
+        side.host->input(
+            [&](base::NetworkCore& core) { core.closed(side.id, cause, scheduler_.now()); });
     });
 }
 

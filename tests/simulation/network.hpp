@@ -1,5 +1,6 @@
-// A virtual network: hosts that run a base::NetworkCore, and connections with delay, chunking, resets and black
-// holes between them. A tunnel connection carries whole messages, any other a byte stream cut anywhere.
+// A virtual network: hosts that run a base::NetworkCore, and connections with delay, chunking,
+// resets and black holes between them. A tunnel connection carries whole messages, any other a byte
+// stream cut anywhere.
 #pragma once
 
 #include <functional>
@@ -87,7 +88,7 @@ private:
         Host* host = nullptr;
         base::ConnectionId id{};
         std::uint64_t life = 0;
-        bool open = false;      // the core was told opened() and not yet closed()
+        bool open = false;  // the core was told opened() and not yet closed()
         bool reading = true;
         base::Instant last_arrival{};
         std::vector<base::Bytes> held{};  // arrived while not reading
@@ -95,7 +96,7 @@ private:
     struct Connection {
         End dialler, listener;
         bool messages = false;
-        bool dead = false;   // a black hole
+        bool dead = false;  // a black hole
         bool ended = false;
     };
     using ConnectionPtr = std::shared_ptr<Connection>;

@@ -1,4 +1,5 @@
-// Virtual time: events in order of their instant, then of their making. Everything random comes from one seed.
+// Virtual time: events in order of their instant, then of their making. Everything random comes
+// from one seed.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +28,8 @@ public:
     }
     bool one_in(std::uint64_t n) { return next() % n == 0; }
     base::Duration duration(base::Duration first, base::Duration last) {
-        return base::Duration{
-            static_cast<std::int64_t>(between(static_cast<std::uint64_t>(first.count()),
-                                              static_cast<std::uint64_t>(last.count())))};
+        return base::Duration{static_cast<std::int64_t>(between(
+            static_cast<std::uint64_t>(first.count()), static_cast<std::uint64_t>(last.count())))};
     }
 
 private:

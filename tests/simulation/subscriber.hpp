@@ -1,4 +1,5 @@
-// An application on the IT side: subscribes to everything at QoS 1 and notes which records it was shown.
+// An application on the IT side: subscribes to everything at QoS 1 and notes which records it was
+// shown.
 #pragma once
 
 #include <cstdint>

@@ -42,8 +42,7 @@ std::string_view to_string(Fault fault) {
 }
 
 World::World(std::uint64_t seed, bool verbose)
-    : seed_(seed),
-      verbose_(verbose),
+    : verbose_(verbose),
       random_(seed),
       network_(scheduler_, Random(seed ^ 0xA5A5)),
       edge_host_(network_, "edge", identity(base::Role::edge, "edge")),
@@ -164,8 +163,10 @@ void World::kill_edge(bool power_cut) {
 
 void World::start_edge() {
     const auto now = scheduler_.now();
-    auto spool = spool::Spool::recover(spool_options_, disk_, random_.next() | 1U, random_.next(), now);
-    if (!spool) {  // an injected error met the start: whoever supervises the process starts it again
+    auto spool =
+        spool::Spool::recover(spool_options_, disk_, random_.next() | 1U, random_.next(), now);
+    if (!spool) {  // an injected error met the start: whoever supervises the process starts it
+                   // again
         say(fmt::format("the spool did not start: {}", to_string(spool.error())));
         scheduler_.after(std::chrono::milliseconds(500), [this] { start_edge(); });
         return;
@@ -191,7 +192,8 @@ void World::start_edge() {
     });
 }
 
-/// One job at a time, as the storage thread does: carried out when its time comes, told a little later.
+/// One job at a time, as the storage thread does: carried out when its time comes, told a little
+/// later.
 void World::run_edge_disk() {
     if (disk_busy_ || disk_jobs_.empty()) return;
     disk_busy_ = true;
@@ -243,7 +245,8 @@ void World::run_store() {
     if (!job) return;
     store_busy_ = true;
     const auto life = it_host_.life();
-    const auto took = random_.duration(std::chrono::microseconds(100), std::chrono::milliseconds(20));
+    const auto took =
+        random_.duration(std::chrono::microseconds(100), std::chrono::milliseconds(20));
     scheduler_.after(took, [this, life, job = std::move(*job)] {
         if (life != it_host_.life()) return;
         const auto error = store_.commit(job);
@@ -327,13 +330,15 @@ void World::check_device(const Device& device) {
     std::uint64_t newest = 0;
     for (const auto& delivered : store_.journal()) {
         if (!delivered.value.starts_with(options.client_id + ":")) continue;
-        const std::uint64_t number = std::stoull(delivered.value.substr(options.client_id.size() + 1));
+        const std::uint64_t number =
+            std::stoull(delivered.value.substr(options.client_id.size() + 1));
         if (number == 0 || number > device.made().size() ||
             device.made()[number - 1].payload != delivered.value)
             violate(fmt::format("{} delivered {} that was never sent", options.client_id, number));
         if (times[number]++ == 0) {
             if (number < newest)
-                violate(fmt::format("{}: {} arrived first after {}", options.client_id, number, newest));
+                violate(fmt::format("{}: {} arrived first after {}", options.client_id, number,
+                                    newest));
             newest = std::max(newest, number);
         }
     }
@@ -343,7 +348,8 @@ void World::check_device(const Device& device) {
     const bool exactly_once = options.qos == mqtt::Qos::exactly_once && edge_kills_ == 0;
     for (const auto& [number, count] : times)
         if (exactly_once && count > 1)
-            violate(fmt::format("{}: {} sent at QoS 2 came {} times", options.client_id, number, count));
+            violate(fmt::format("{}: {} sent at QoS 2 came {} times", options.client_id, number,
+                                count));
     outcome_.publishes += device.made().size();
     outcome_.acknowledged += device.acknowledged().size();
     outcome_.sent_again += device.sent_again();

@@ -1,5 +1,6 @@
-// One run of the whole product on a virtual clock, network and disk: devices -> edge -> relay -> it-agent ->
-// application, with a workload and faults drawn from a seed, and a checker that goes by the devices' own numbers.
+// One run of the whole product on a virtual clock, network and disk: devices -> edge -> relay ->
+// it-agent -> application, with a workload and faults drawn from a seed, and a checker that goes by
+// the devices' own numbers.
 #pragma once
 
 #include <array>
@@ -69,7 +70,6 @@ private:
     bool is_settled() const;
     void say(const std::string& what) const;
 
-    std::uint64_t seed_;
     bool verbose_;
     Random random_;
     Scheduler scheduler_;

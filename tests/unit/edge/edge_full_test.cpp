@@ -1,0 +1,168 @@
+// What the edge does while its spool has no room for more.
+#include "tests/unit/edge/edge_fixture.hpp"
+
+namespace sallyport::edge_core {
+namespace {
+
+using namespace std::chrono_literals;
+using mqtt::PacketType;
+using mqtt::Qos;
+
+constexpr std::uint16_t kOne = 1, kTwo = 2;
+
+/// The disk hangs and 1 KiB may be pending: one big record takes all the room.
+class EdgeFullTest : public EdgeTest {
+protected:
+    EdgeFullTest() {
+        stored_.pending_bytes_max = 1024;
+        options_.waiting_publish_bytes_max = 4096;
+        start();
+        session_ = &connect_far();
+        plc_ = &join("plc");
+    }
+    void fill() {
+        hold_disk();
+        auto& filler = join("filler");
+        publish(filler, "plant/full", std::string(2000, 'x'), 1);
+        send(filler, mqtt::Disconnect{});
+    }
+    /// What reached the far side behind the record that filled the spool.
+    Lines story() {
+        const auto all = session_->story();
+        return {all.begin() + (all.empty() ? 0 : 1), all.end()};
+    }
+
+    FarSession* session_ = nullptr;
+    Client* plc_ = nullptr;
+};
+
+TEST_F(EdgeFullTest, Qos0IsShedAndCounted) {
+    fill();
+    send(*plc_, mqtt::message("plant/a", "shed"));
+    EXPECT_EQ(status().shed_qos0, 1U);
+    EXPECT_TRUE(plc_->is_read) << "nothing of it waits";
+    release_disk();
+    send(*plc_, mqtt::message("plant/a", "next"));
+    EXPECT_EQ(story(), Lines{"plant/a=next"});
+    EXPECT_EQ(status().shed_qos0, 1U);
+}
+
+TEST_F(EdgeFullTest, Qos1WaitsWithItsSenderPausedAndFlowsAgain) {
+    fill();
+    publish(*plc_, "plant/a", "1", 1);
+    EXPECT_FALSE(plc_->is_read);
+    EXPECT_TRUE(plc_->inbox.empty());
+    EXPECT_EQ(status().forwarded, 1U);
+    pass(5s);
+    EXPECT_TRUE(plc_->inbox.empty());
+    release_disk();
+    EXPECT_TRUE(plc_->acked(PacketType::puback, 1));
+    EXPECT_TRUE(plc_->is_read);
+    publish(*plc_, "plant/a", "2", 2);
+    EXPECT_TRUE(plc_->acked(PacketType::puback, 2));
+    EXPECT_EQ(story(), (Lines{"plant/a=1", "plant/a=2"}));
+    EXPECT_EQ(status().shed_qos0, 0U);
+}
+
+TEST_F(EdgeFullTest, WhatWaitsKeepsItsOrder) {
+    fill();
+    auto& oven = join("oven");
+    publish(*plc_, "plant/a", "1", 1);
+    publish(oven, "plant/b", "2", 1);
+    publish(*plc_, "plant/a", "3", 2);  // was read before the pause took hold
+    release_disk();
+    EXPECT_EQ(story(), (Lines{"plant/a=1", "plant/b=2", "plant/a=3"}));
+    EXPECT_TRUE(plc_->acked(PacketType::puback, 1));
+    EXPECT_TRUE(plc_->acked(PacketType::puback, 2));
+    EXPECT_TRUE(oven.acked(PacketType::puback, 1));
+}
+
+TEST_F(EdgeFullTest, APausedSenderIsNotTimedOut) {
+    auto with_keep_alive = hello("slow");
+    with_keep_alive.keep_alive_s = 10;
+    auto& slow = connect(with_keep_alive);
+    fill();
+    publish(slow, "plant/a", "1", 1);
+    pass(60s);
+    EXPECT_TRUE(slow.linked);
+    release_disk();
+    EXPECT_TRUE(slow.acked(PacketType::puback, 1));
+}
+
+TEST_F(EdgeFullTest, LocalClientsDoNotFeelIt) {
+    auto& display = join("display");
+    subscribe(display, "#");
+    display.inbox.clear();
+    fill();
+    display.inbox.clear();
+    publish(*plc_, "plant/a", "1", 1);
+    const auto seen = display.take<mqtt::Publish>();
+    ASSERT_TRUE(seen);
+    EXPECT_EQ(base::as_text(seen->payload), "1");
+    auto& other = join("other");
+    publish(other, "office/a", "2", 9);
+    EXPECT_TRUE(other.acked(PacketType::puback, 9));
+}
+
+TEST_F(EdgeFullTest, TheSenderOfAPublishBeyondWhatMayWaitIsCutOffAndServedWhenItReturns) {
+    fill();
+    const std::string half(3000, 'h');
+    for (const auto id : {kOne, kTwo}) publish(*plc_, "plant/a", half, id);
+    const auto bye = plc_->take<mqtt::Disconnect>();
+    ASSERT_TRUE(bye);
+    EXPECT_EQ(bye->reason, mqtt::ReasonCode::quota_exceeded);
+    EXPECT_FALSE(plc_->linked);
+    EXPECT_EQ(status().shed_qos0, 0U) << "it was not QoS 0";
+    release_disk();
+    auto& again = join("plc");
+    for (const auto id : {kOne, kTwo}) {
+        publish(again, "plant/a", half, id);
+        EXPECT_TRUE(again.acked(PacketType::puback, id));
+    }
+}
+
+TEST_F(EdgeFullTest, AQos2PublishBeyondWhatMayWaitIsTakenWhenItIsSentAgain) {
+    auto lasting = hello("lasting", mqtt::Version::v3_1_1);
+    lasting.clean_start = false;
+    auto& first = connect(lasting);
+    fill();
+    const std::string half(3000, 'h');
+    for (const auto id : {kOne, kTwo})
+        send(first, mqtt::message("plant/a", half, Qos::exactly_once, id));
+    EXPECT_FALSE(first.linked);
+    release_disk();
+    auto& again = connect(lasting);
+    for (const auto id : {kOne, kTwo}) {
+        auto resent = mqtt::message("plant/a", half, Qos::exactly_once, id);
+        resent.dup = true;
+        send(again, resent);
+        EXPECT_TRUE(again.acked(PacketType::pubrec, id));
+    }
+    const auto told = story();
+    EXPECT_EQ(std::ranges::count(told, "plant/a=" + half), 2);
+}
+
+TEST_F(EdgeFullTest, ChangesOfQualityThatWaitKeepTheirOrder) {
+    for (const int extra_turns : {0, 1}) {
+        publish(*plc_, "plant/a", "1", 1);
+        fill();
+        hang_up(*plc_);
+        plc_ = &join("plc");
+        for (int i = 0; i < extra_turns; ++i) core().expire(now_);
+        release_disk();
+        EXPECT_EQ(story().back(), "plant/a:Uncertain.LastUsable") << "it is connected";
+    }
+}
+
+TEST_F(EdgeFullTest, AValueIsNotOvertakenByAnOlderChangeOfQuality) {
+    publish(*plc_, "plant/a", "1", 1);
+    fill();
+    hang_up(*plc_);
+    plc_ = &join("plc");
+    publish(*plc_, "plant/a", "2", 1);
+    release_disk();
+    EXPECT_EQ(story().back(), "plant/a=2") << "its quality is good since";
+}
+
+}  // namespace
+}  // namespace sallyport::edge_core
