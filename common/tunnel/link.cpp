@@ -12,9 +12,9 @@ LinkEvent failed(LinkFailure reason) {
 }
 
 template <class T>
-LinkEvent event_of(base::Result<T, FrameError> decoded) {
+LinkEvent event_of(const base::Result<T, FrameError>& decoded) {
     if (!decoded) return failed(LinkFailure::protocol);
-    return std::move(*decoded);
+    return *decoded;
 }
 
 }  // namespace
@@ -59,16 +59,16 @@ LinkEvent Link::greeted(const FrameView& frame) {
     if (FrameKind{frame.kind} == FrameKind::bye) return event_of(decode_bye(frame.body));
     if (side_ == LinkSide::relay) {
         if (FrameKind{frame.kind} != FrameKind::hello) return failed(LinkFailure::protocol);
-        auto hello = decode_hello(frame.body);
+        const auto hello = decode_hello(frame.body);
         if (hello && hello->version != kProtocolVersion) return failed(LinkFailure::version);
         up_ = hello.has_value();
-        return event_of(std::move(hello));
+        return event_of(hello);
     }
     if (FrameKind{frame.kind} != FrameKind::welcome) return failed(LinkFailure::protocol);
-    auto welcome = decode_welcome(frame.body);
+    const auto welcome = decode_welcome(frame.body);
     if (welcome && welcome->version != kProtocolVersion) return failed(LinkFailure::version);
     up_ = welcome.has_value();
-    return event_of(std::move(welcome));
+    return event_of(welcome);
 }
 
 LinkEvent Link::receive_link_frame(const FrameView& frame, base::Now now) {

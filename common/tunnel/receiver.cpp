@@ -124,7 +124,10 @@ ReceiverEvent Receiver::receive_batch(const SessionFrame& frame) {
 
 ReceiverEvent Receiver::receive_gap(const SessionFrame& frame) {
     const auto gap = decode_gap(frame.body);
-    if (!gap || gap->from == 0 || gap->to < gap->from) return failed(ReceiverFailure::malformed);
+    if (!gap || gap->from == 0) return failed(ReceiverFailure::malformed);
+    // An empty range says "begin again": the position was not known, but nothing before is missing.
+    const bool begins_again = gap->why == GapReason::unknown_position && gap->to + 1 == gap->from;
+    if (gap->to < gap->from && !begins_again) return failed(ReceiverFailure::malformed);
     const auto run = run_of(gap->epoch);
     const bool restarts = gap->why == GapReason::unknown_position ||
                           gap->why == GapReason::before_log || gap->why == GapReason::dropped;

@@ -115,6 +115,14 @@ void EdgeCore::handle(const mqtt::Published& published, base::Now now) {
         acknowledge(mqtt::ReasonCode::success);
         return;
     }
+    if (*tag == 0) {
+        if (refused_topics_++ == 0)
+            notices_.add(base::NoticeLevel::alarm,
+                         "the spool's tag limit is reached: new topics are refused (MQTT 3.1.1 "
+                         "clients cannot be told)");
+        acknowledge(mqtt::ReasonCode::quota_exceeded);
+        return;
+    }
     publishers_.published(published.client_id, *tag, published.is_will);
     tunnel::BatchRecord record;
     record.tag = *tag;

@@ -15,6 +15,8 @@ std::optional<record::TagId> Classifier::classify(std::string_view topic) {
     if (const auto known = known_.find(topic); known != known_.end()) return known->second;
     std::optional<record::TagId> tag;
     if (rule_of(topic)) tag = spool_.tag(topic);
+    if (tag == record::TagId{0})
+        return tag;  // not remembered: anybody could name topics without end
     if (tag || known_.size() < kRememberedMax) known_.emplace(topic, tag);
     return tag;
 }

@@ -28,7 +28,8 @@ public:
         : rules_(std::move(rules)), spool_(spool) {}
 
     /// The tag under which a publish on `topic` is forwarded; nothing where no rule matches, the
-    /// topic is a `$` topic, or belongs to the agent.
+    /// topic is a `$` topic, or belongs to the agent. Tag 0: a rule matches, but the spool has no
+    /// more tags to give.
     std::optional<record::TagId> classify(std::string_view topic);
     /// The rule that decides on a topic, for check-config.
     std::optional<std::size_t> rule_of(std::string_view topic) const;

@@ -227,12 +227,15 @@ bool Uplink::passes(Destination& destination, record::TagId tag) {
     auto& known = destination.passes;
     if (tag >= known.size()) known.resize(std::max<std::size_t>(tag + 1, known.size() * 2));
     if (!known[tag]) {
-        const auto topic = *spool_.topic(tag);
-        known[tag] = std::ranges::any_of(
-            destination.topics, [&](const auto& filter) { return mqtt::matches(filter, topic); });
+        const auto topic = spool_.topic(tag);
+        const auto matches_topic = [&](const auto& filter) {
+            return mqtt::matches(filter, *topic);
+        };
+        known[tag] = topic && std::ranges::any_of(destination.topics, matches_topic);
         if (!*known[tag])
             notices_.add(NoticeLevel::alarm, fmt::format("{} is outside the route to {}: left out",
-                                                         topic, destination.qualified));
+                                                         topic.value_or("a tag of unknown topic"),
+                                                         destination.qualified));
     }
     return *known[tag];
 }

@@ -35,14 +35,14 @@ base::Identity edge_identity(std::string_view qualified) {
 
 }  // namespace
 
-ItCore::ItCore(ItOptions options, sinks::StoreState state, base::Now now)
+ItCore::ItCore(ItOptions options, const sinks::StoreState& state, base::Now now)
     : options_(std::move(options)),
       store_id_(state.store_id),
       broker_(options_.broker, options_.seed),
       downlink_(downlink_options(options_), now),
       sink_(broker_) {
     if (!options_.has_relay) downlink_.shut_down();
-    for (auto& tag : state.tags)
+    for (const auto& tag : state.tags)
         if (rule_for(tag.edge) != nullptr)
             edge_of(tag.edge, now).feed.restore(tag.topic, tag.quality);
     for (const auto& stored : state.positions) {

@@ -47,7 +47,7 @@ struct ItStatus {
 
 class ItCore final : public base::NetworkCore {
 public:
-    ItCore(ItOptions options, sinks::StoreState state, base::Now now);
+    ItCore(ItOptions options, const sinks::StoreState& state, base::Now now);
 
     void opened(base::ConnectionId id, const base::Peer& peer, base::Now now) override;
     void received(base::ConnectionId id, base::ByteView bytes, base::Now now) override;

@@ -53,6 +53,13 @@ void Device::received(base::ConnectionId id, base::ByteView bytes, base::Now now
     }
 }
 
+std::vector<std::uint64_t> Device::waiting() const {
+    std::vector<std::uint64_t> numbers;
+    numbers.reserve(unacked_.size());
+    for (const auto& publish : unacked_) numbers.push_back(publish.number);
+    return numbers;
+}
+
 void Device::handle(const mqtt::Packet& packet, base::Now now) {
     if (const auto* connack = std::get_if<mqtt::Connack>(&packet)) {
         SALLYPORT_ASSERT(connack->reason == mqtt::ReasonCode::success);

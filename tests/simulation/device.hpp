@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "common/base/network_core.hpp"
 #include "common/mqtt/packet.hpp"
@@ -51,6 +52,8 @@ public:
     const std::vector<Made>& made() const { return made_; }
     /// Numbers whose PUBACK or PUBREC came (QoS 1, 2).
     const std::set<std::uint64_t>& acknowledged() const { return acknowledged_; }
+    /// Numbers sent whose acknowledgement has not come.
+    std::vector<std::uint64_t> waiting() const;
     std::uint64_t sent_again() const { return sent_again_; }
 
 private:

@@ -43,7 +43,7 @@ TEST(SegmentHeader, IsReadBackAsWritten) {
 
 TEST(SegmentHeader, IsRefusedWithAnyBitChanged) {
     const auto page = encode(SegmentHeader{"acme/line3", 7, 8, 9, 10});
-    for (std::size_t bit = 0; bit < 512 * 8; ++bit) {
+    for (std::size_t bit = 0; bit < std::size_t{512} * 8; ++bit) {
         auto changed = page;
         changed[bit / 8] = static_cast<std::uint8_t>(changed[bit / 8] ^ (1U << (bit % 8)));
         EXPECT_FALSE(decode_segment_header(changed)) << bit;

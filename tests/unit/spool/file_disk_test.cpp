@@ -15,13 +15,15 @@ namespace {
 using edge_agent::FileDisk;
 
 class FileDiskTest : public testing::Test {
-protected:
+public:
     FileDiskTest() {
         std::string pattern = (std::filesystem::temp_directory_path() / "spool-XXXXXX").string();
         directory_ = ::mkdtemp(pattern.data());
         disk_ = open();
     }
     ~FileDiskTest() override { std::filesystem::remove_all(directory_); }
+
+protected:
     std::unique_ptr<FileDisk> open() {
         auto disk = FileDisk::open(directory_);
         EXPECT_TRUE(disk);

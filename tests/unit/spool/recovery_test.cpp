@@ -61,7 +61,7 @@ TEST(Recovery, GivesBackTheRoomOfAnUnfilledSegment) {
     std::uint64_t bytes = 0;
     for (const auto& file : segments_of(disk)) bytes += file.size;
     EXPECT_EQ(segments_of(disk).size(), 100U);
-    EXPECT_LT(bytes, 100U * 5000 + rig.options().segment_bytes_max);
+    EXPECT_LT(bytes, std::uint64_t{100} * 5000 + rig.options().segment_bytes_max);
     EXPECT_EQ(rig.spool().stats().bytes, bytes);
     EXPECT_TRUE(same(rig.deliver().records, rig.accepted()));
 }
