@@ -55,7 +55,9 @@ void load_trust_anchors(SSL_CTX* context, const std::string& ca_file) {
 std::string why_refused(X509* leaf, const std::set<base::Role>& roles) {
     const pki::ErrorScope errors;
     if (roles.empty())
-        return X509_check_ca(leaf) == 0 ? std::string{} : "it is a certificate authority's";
+        return (X509_get_extension_flags(leaf) & EXFLAG_CA) == 0
+                   ? std::string{}
+                   : "it is a certificate authority's";
     if (auto why = pki::why_unacceptable(leaf); !why.empty()) return why;
     const auto identity = pki::identity_of(leaf);
     if (!identity) return "it names no identity";

@@ -1,5 +1,6 @@
 #include "common/ops/service.hpp"
 
+#include <chrono>
 #include <random>
 #include <utility>
 
@@ -14,12 +15,21 @@
 
 namespace sallyport::ops {
 
+namespace {
+
+constexpr std::chrono::minutes kFailedDialEvery{1};
+
+}  // namespace
+
 struct Service::Parts {
     Parts(const ServiceOptions& options)
         : lock(options.agent.data_dir), log(options.log, options.program) {}
 
     DataDirLock lock;
     Log log;
+    std::string failed_dial;  // the reason last told
+    std::chrono::steady_clock::time_point failed_dial_told;
+    std::uint64_t failed_dials_untold = 0;
     std::optional<Signals> signals;
     std::optional<ControlSocket> control;
     std::optional<HttpServer> http;
@@ -73,6 +83,21 @@ void Service::log(const base::Notice& notice) {
         case base::NoticeLevel::warning: log().warn("{}", escape(notice.text)); break;
         case base::NoticeLevel::alarm: log().error("ALARM {}", escape(notice.text)); break;
     }
+}
+
+void Service::log_failed_dial(const std::string& why) {
+    const auto now = std::chrono::steady_clock::now();
+    if (why == parts_->failed_dial && now < parts_->failed_dial_told + kFailedDialEvery) {
+        ++parts_->failed_dials_untold;
+        return;
+    }
+    const auto untold = std::exchange(parts_->failed_dials_untold, 0);
+    if (untold > 0)
+        log().warn("{} (and {} times more since the last line)", escape(why), untold);
+    else
+        log().warn("{}", escape(why));
+    parts_->failed_dial = why;
+    parts_->failed_dial_told = now;
 }
 
 base::Identity own_identity(const config::TlsSection& tls, base::Role role,

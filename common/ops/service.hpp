@@ -51,6 +51,9 @@ public:
     spdlog::logger& log();
     /// One line of the log, its text escaped.
     void log(const base::Notice& notice);
+    /// A connection of ours that could not be had: said at once when the reason is new, else once a
+    /// minute with how often it was seen, so that a long outage does not fill the log.
+    void log_failed_dial(const std::string& why);
 
 private:
     struct Parts;

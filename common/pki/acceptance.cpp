@@ -61,7 +61,7 @@ std::string why_unacceptable(x509_st* leaf) {
     // that OpenSSL knows and could not decode.
     const std::uint32_t flags = X509_get_extension_flags(leaf);
     if ((flags & EXFLAG_INVALID) != 0) return "one of its extensions cannot be read";
-    if (X509_check_ca(leaf) != 0) return "it is a certificate authority's";
+    if ((X509_get_extension_flags(leaf) & EXFLAG_CA) != 0) return "it is a certificate authority's";
 
     if (auto reason = explain(read_san(leaf).verdict); !reason.empty()) return reason;
 

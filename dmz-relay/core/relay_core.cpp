@@ -196,7 +196,9 @@ void RelayCore::forward(base::ConnectionId id, Agent& agent, const tunnel::Sessi
         return;
     }
     const auto queued = other.link.queued_bytes(session->id) + message.size();
-    if (queued > options_.session_queue_bytes_max || queued_bytes() > options_.queue_bytes_max) {
+    const bool takes_too_much =
+        queued > options_.session_queue_share_bytes && queued_bytes() > options_.queue_bytes_max;
+    if (queued > options_.session_queue_bytes_max || takes_too_much) {
         notices_.add(NoticeLevel::alarm,
                      fmt::format("session of {} and {} closed: overrun at {} bytes",
                                  to_uri(agent.identity), to_uri(other.identity), queued));

@@ -33,6 +33,8 @@ struct RelayOptions {
     std::size_t session_queue_bytes_max = 24U << 20U;
     /// All sessions' frames together: whoever overruns while it is reached is closed first.
     std::size_t queue_bytes_max = 256U << 20U;
+    /// What a session may always have waiting, however much the others have.
+    std::size_t session_queue_share_bytes = 1U << 20U;
     base::Duration probe_within = std::chrono::seconds(1);
     base::Duration reopen_after = std::chrono::seconds(1);
 };

@@ -33,7 +33,7 @@ void Publishers::published(std::string_view client, record::TagId tag, bool is_w
 std::optional<QualityChange> Publishers::connected(std::string_view client) {
     const auto found = publishers_.find(client);
     if (found == publishers_.end()) return std::nullopt;
-    found->second.stale_at.reset();
+    if (std::exchange(found->second.stale_at, std::nullopt)) find_next_stale();
     found->second.will_tag.reset();
     return change(found->second, Quality::uncertain_last_usable, Quality::bad_not_connected);
 }
@@ -44,26 +44,28 @@ std::optional<QualityChange> Publishers::gone(std::string_view client, bool in_o
     if (found == publishers_.end()) return std::nullopt;
     if (in_order) {
         found->second.stale_at = now.instant + kStaleAfterDisconnect;
+        next_stale_ = base::earlier(next_stale_, found->second.stale_at);
         return std::nullopt;
     }
     return change(found->second, Quality::bad_not_connected, std::nullopt);
 }
 
 std::optional<QualityChange> Publishers::expire(base::Now now) {
+    if (!next_stale_ || *next_stale_ > now.instant) return std::nullopt;
     for (auto& [client, publisher] : publishers_) {
         if (!publisher.stale_at || *publisher.stale_at > now.instant) continue;
         publisher.stale_at.reset();
+        find_next_stale();
         if (auto changed = change(publisher, Quality::uncertain_last_usable, Quality::good))
             return changed;
     }
     return std::nullopt;
 }
 
-std::optional<base::Instant> Publishers::next_deadline() const {
-    std::optional<base::Instant> deadline;
+void Publishers::find_next_stale() {
+    next_stale_.reset();
     for (const auto& [client, publisher] : publishers_)
-        deadline = base::earlier(deadline, publisher.stale_at);
-    return deadline;
+        next_stale_ = base::earlier(next_stale_, publisher.stale_at);
 }
 
 std::optional<QualityChange> Publishers::change(Publisher& publisher, Quality to,

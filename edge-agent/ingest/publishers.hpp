@@ -35,7 +35,7 @@ public:
     std::optional<QualityChange> gone(std::string_view client, bool in_order, base::Now now);
     /// What has become stale by now; call until it gives nothing.
     std::optional<QualityChange> expire(base::Now now);
-    std::optional<base::Instant> next_deadline() const;
+    std::optional<base::Instant> next_deadline() const { return next_stale_; }
 
 private:
     struct Publisher {
@@ -53,6 +53,9 @@ private:
 
     std::map<std::string, Publisher, std::less<>> publishers_;  // node-based: pointers stay valid
     std::vector<TagState> tags_;                                // by tag id
+    void find_next_stale();
+
+    std::optional<base::Instant> next_stale_;  // the earliest stale_at
     std::string last_client_;
     Publisher* last_publisher_ = nullptr;
 };

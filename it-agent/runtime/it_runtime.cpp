@@ -70,8 +70,12 @@ public:
         for (const auto& listener : config_.listeners) driver_.listen(ops::mqtt_listener(listener));
         if (config_.relay) driver_.add_target(ops::relay_target(*config_.relay, *config_.tls));
         driver_.on_refused(
-            [this](base::ConnectionId, const base::Peer& peer, std::string_view what) {
-                service_.log().warn("{}: {}", ops::escape(peer.address), ops::escape(what));
+            [this](base::ConnectionId id, const base::Peer& peer, std::string_view what) {
+                const auto text = peer.address + ": " + std::string(what);
+                if (base::is_dialled(id))
+                    service_.log_failed_dial(text);
+                else
+                    service_.log().warn("{}", ops::escape(text));
             });
     }
 

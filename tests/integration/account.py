@@ -1,0 +1,62 @@
+"""What a device counted held against what an application counted, by the device's own numbers."""
+
+from claims import same
+
+TOPICS = 8
+
+
+def topic_of(number):
+    return f"plant/flow/{number % TOPICS}"
+
+
+def payload_of(number):
+    return b"%d:" % number + bytes((number + place) % 256 for place in range(number % 40))
+
+
+def items(count=10**9, retain=False):
+    for number in range(count):
+        yield topic_of(number), payload_of(number), retain
+
+
+def number_of(message):
+    """The device's number of a message; its topic and bytes must be the ones that were sent."""
+    number = int(message.payload.split(b":")[0])
+    same(f"topic of message {number}", topic_of(number), message.topic)
+    same(f"bytes of message {number}", payload_of(number), message.payload)
+    return number
+
+
+def check(run, publisher, messages, may_miss=False):
+    """All acknowledged numbers arrived; first arrivals in order; twice only what was sent twice."""
+    numbers = [number_of(message) for message in messages]
+    arrived = set(numbers)
+    lost = sorted(set(publisher.acknowledged) - arrived)
+    assert may_miss or not lost, f"{len(lost)} acknowledged messages lost, the first: {lost[:5]}"
+    never_sent = sorted(number for number in arrived if number >= publisher.sent)
+    same("numbers that nobody sent", [], never_sent)
+
+    seen, newest = set(), -1
+    for number in numbers:
+        if number not in seen:
+            assert number > newest, f"message {number} first arrives behind {newest}"
+            seen.add(number)
+            newest = number
+
+    identities = [message.identity for message in messages]
+    same("records that came twice under one identity", 0, len(identities) - len(set(identities)))
+    repeats = len(numbers) - len(arrived)
+    twice = {number for number in arrived if number in set(publisher.sent_again)}
+    extra = {number for number in repeated(numbers) if number not in twice}
+    same("numbers that came again though their device sent them once", set(), extra)
+    assert repeats <= len(publisher.sent_again), (repeats, len(publisher.sent_again))
+    run.measured(f"sent {publisher.sent}, acknowledged {len(set(publisher.acknowledged))}, "
+                 f"delivered {len(arrived)}, {'missed' if may_miss else 'lost'} {len(lost)}, "
+                 f"repeats {repeats} (sent again by the device: {len(publisher.sent_again)})")
+    return lost
+
+
+def repeated(numbers):
+    seen, again = set(), set()
+    for number in numbers:
+        (again if number in seen else seen).add(number)
+    return again
