@@ -33,8 +33,8 @@ constexpr bool is_good(Quality quality) {
     return (code(quality) & 0xC0) == 0xC0;
 }
 
-/// OPC UA status code (OPC 10000-8, annex A.3.2.3) that stands for it. Lossy: the limit bits and
-/// vendor byte of the Classic quality have no place there.
+/// OPC UA status code (OPC 10000-8, annex A.3.2.3) that stands for it. Lossy: the limit bits, which
+/// that annex maps to the code's info bits, and the vendor byte are left out.
 std::uint32_t to_opcua_status(Quality quality);
 /// Sparkplug's quality values 0, 192, 500 (Sparkplug 3.0, 6.4.7). Lossy: every uncertain or stale
 /// quality becomes 500, every other bad one 0.

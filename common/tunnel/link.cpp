@@ -1,5 +1,6 @@
 #include "common/tunnel/link.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/assert.hpp"
@@ -51,6 +52,12 @@ LinkEvent Link::receive(base::ByteView message, base::Now now) {
     const bool toward_ot =
         kind == FrameKind::resume || kind == FrameKind::ack || kind == FrameKind::echo;
     if (!toward_it && !toward_ot) return failed(LinkFailure::protocol);
+    // Toward OT nothing may ride along: not in the seal, not in padding, not behind the segment.
+    // The body's size is checked first, so that it is small enough to be encoded.
+    if (toward_ot &&
+        !(is_numbers_only(kind, frame->body) &&
+          std::ranges::equal(message, encode_frame(frame->session, kind, frame->body))))
+        return failed(LinkFailure::protocol);
     return SessionFrame{frame->session, kind, frame->body, message};
 }
 
@@ -87,7 +94,8 @@ LinkEvent Link::receive_link_frame(const FrameView& frame, base::Now now) {
         case FrameKind::pong: {
             const auto pong = decode_ping(frame.body);
             if (!pong) return failed(LinkFailure::protocol);
-            if (pong->count == ping_count_) round_trip_ = now.instant - ping_sent_;
+            if (ping_count_ != 0 && pong->count == ping_count_)
+                round_trip_ = now.instant - ping_sent_;
             if (probe_count_ && pong->count >= *probe_count_) probe_answered_ = true;
             return std::monostate{};
         }

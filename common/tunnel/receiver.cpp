@@ -1,6 +1,7 @@
 #include "common/tunnel/receiver.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "common/base/assert.hpp"
@@ -128,10 +129,15 @@ ReceiverEvent Receiver::receive_gap(const SessionFrame& frame) {
     // An empty range says "begin again": the position was not known, but nothing before is missing.
     const bool begins_again = gap->why == GapReason::unknown_position && gap->to + 1 == gap->from;
     if (gap->to < gap->from && !begins_again) return failed(ReceiverFailure::malformed);
+    if (gap->to == std::numeric_limits<record::Seq>::max())
+        return failed(ReceiverFailure::malformed);
     const auto run = run_of(gap->epoch);
-    const bool restarts = gap->why == GapReason::unknown_position ||
-                          gap->why == GapReason::before_log || gap->why == GapReason::dropped;
-    if (!run || (*run < run_ && !restarts)) return failed(ReceiverFailure::unknown_epoch);
+    if (!run) return failed(ReceiverFailure::unknown_epoch);
+    // All but a restart go on where the sequence stands, or where a later run begins.
+    if (gap->why != GapReason::unknown_position && expected_ != 0 &&
+        (gap->from != expected_ || *run < run_)) {
+        if (const auto failure = step_to(gap->epoch, gap->from)) return failed(*failure);
+    }
     run_ = *run;
     expected_ = gap->to + 1;
     return *gap;

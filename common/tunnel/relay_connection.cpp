@@ -16,6 +16,7 @@ RelayEvent RelayConnection::opened(base::ConnectionId id, const base::Peer& peer
     auto& linked = state_.emplace<Linked>(id, Link(LinkSide::agent, timers_, now));
     if (!peer.identity || peer.identity->role != base::Role::relay)
         return end(false, "the peer's certificate does not say relay");
+    if (stopping_) return end(false, "shut down");
     ++links_opened_;
     linked.link.send_control(encode(Hello{kProtocolVersion, process_, name_}));
     announce();

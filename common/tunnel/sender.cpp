@@ -17,7 +17,7 @@ SenderEvent Sender::receive(const SessionFrame& frame, base::Now now) {
         case FrameKind::ack: return acknowledge(frame, now);
         case FrameKind::echo: {
             const auto echo = decode_echo(frame.body);
-            if (!echo || echo->count > beats_) return SenderFailed{};
+            if (!echo || echo->count == 0 || echo->count > beats_) return SenderFailed{};
             last_echo_ = now.instant;
             return Echoed{echo->count};
         }

@@ -57,6 +57,7 @@ Totals run_many(std::uint64_t first, std::uint64_t count, unsigned jobs) {
     std::mutex mutex;
     std::atomic<std::uint64_t> next{first};
     std::vector<std::thread> workers;
+    workers.reserve(jobs);
     for (unsigned i = 0; i < jobs; ++i) {
         workers.emplace_back([&] {
             for (auto seed = next++; seed < first + count; seed = next++) {
