@@ -80,8 +80,13 @@ void Broker::Impl::pause_publisher(AckToken token) {
 
 void Broker::Impl::disconnect_publisher(AckToken token, ReasonCode reason, base::Now now) {
     now_ = now;
-    const Session* session = find_session(token.session);
-    Connection* connection = session == nullptr ? nullptr : online(*session);
+    Session* session = find_session(token.session);
+    if (session == nullptr) return;
+    // Forgotten, so that the message counts as new when it is sent again (QoS 2, too).
+    const auto* receipt = session->inbound.find(token.packet_id);
+    if (receipt != nullptr && receipt->generation == token.generation)
+        session->inbound.erase(token.packet_id);
+    Connection* connection = online(*session);
     if (connection != nullptr) disconnect(*connection, reason);
 }
 

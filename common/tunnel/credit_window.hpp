@@ -47,6 +47,7 @@ public:
 
     std::uint64_t limit() const { return limit_; }
     std::uint64_t window() const { return window_; }
+    std::uint64_t window_max() const { return window_max_; }
     std::uint64_t outstanding() const { return received_ - consumed_; }
 
 private:

@@ -74,7 +74,7 @@ LinkEvent Link::greeted(const FrameView& frame) {
     if (FrameKind{frame.kind} != FrameKind::welcome) return failed(LinkFailure::protocol);
     const auto welcome = decode_welcome(frame.body);
     if (welcome && welcome->version != kProtocolVersion) return failed(LinkFailure::version);
-    up_ = welcome.has_value();
+    up_ = pings_ = welcome.has_value();
     return event_of(welcome);
 }
 
@@ -109,6 +109,11 @@ void Link::send_ping(base::Now now) {
     send_control(encode(Ping{++ping_count_}));
 }
 
+void Link::welcomed(base::Now now) {
+    pings_ = true;
+    next_ping_ = now.instant + timers_.ping_interval;
+}
+
 void Link::probe(base::Now now) {
     probe_answered_ = false;
     send_ping(now);
@@ -119,14 +124,14 @@ std::optional<LinkFailure> Link::expire(base::Now now) {
     if (!up_ && now.instant >= opened_ + timers_.greeting_within) return LinkFailure::greeting_late;
     if (now.instant >= last_received_ + timers_.lost_after) return LinkFailure::silent;
     if (control_bytes_ > kControlBytesMax) return LinkFailure::control_flood;
-    if (up_ && now.instant >= next_ping_) send_ping(now);
+    if (pings_ && now.instant >= next_ping_) send_ping(now);
     return std::nullopt;
 }
 
 std::optional<base::Instant> Link::next_deadline() const {
     const auto silent = last_received_ + timers_.lost_after;
     if (!up_) return base::earlier(opened_ + timers_.greeting_within, silent);
-    return base::earlier(next_ping_, silent);
+    return pings_ ? base::earlier(next_ping_, silent) : silent;
 }
 
 void Link::send_control(base::Bytes frame) {

@@ -80,6 +80,9 @@ public:
     std::size_t queued_bytes() const { return ordered_bytes_; }
     std::size_t queued_bytes(SessionId session) const;
 
+    /// The relay's side: the Welcome is on its way, pings may follow it.
+    void welcomed(base::Now now);
+
     bool is_up() const { return up_; }
     base::Instant last_received() const { return last_received_; }
     std::optional<base::Duration> round_trip() const { return round_trip_; }
@@ -97,6 +100,7 @@ private:
     LinkSide side_;
     LinkTimers timers_;
     bool up_ = false;
+    bool pings_ = false;  // both sides have greeted
     base::Instant opened_, last_received_, next_ping_;
     std::uint64_t ping_count_ = 0;
     base::Instant ping_sent_;

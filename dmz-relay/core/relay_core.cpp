@@ -69,6 +69,7 @@ void RelayCore::closed(base::ConnectionId id, base::CloseCause cause, base::Now 
         notices_.add(NoticeLevel::info, fmt::format("{} left: {}", to_uri(found->second.identity),
                                                     base::to_string(cause)));
     agents_.erase(id);
+    for (auto& [other_id, other] : agents_) other.unwanted.erase(id);
 }
 
 void RelayCore::greet(base::ConnectionId id, Agent& agent, const tunnel::Hello& hello,
@@ -88,19 +89,29 @@ void RelayCore::greet(base::ConnectionId id, Agent& agent, const tunnel::Hello& 
                 "replaced by the same process's new link", now);
         admit(id, agent, now);
     } else {
-        agent.stage = Stage::probing;
-        agent.probe_until = now.instant + options_.probe_within;
-        holder->link.probe(now);
-        announce(holder_id, *holder);
+        probe(agent, holder_id, *holder, now);
     }
+}
+
+void RelayCore::probe(Agent& agent, base::ConnectionId holder_id, Agent& holder, base::Now now) {
+    agent.stage = Stage::probing;
+    agent.probe_until = now.instant + options_.probe_within;
+    agent.probed = holder_id;
+    holder.link.probe(now);
+    announce(holder_id, holder);
 }
 
 void RelayCore::settle_probe(base::ConnectionId id, Agent& agent, base::Now now) {
     base::ConnectionId holder_id{};
     Agent* holder = holder_of(agent.identity, id, holder_id);
-    if (holder != nullptr && holder->link.answered_probe()) {
+    if (holder != nullptr && holder_id == agent.probed && holder->link.answered_probe()) {
         dismiss(id, agent, tunnel::ByeReason::duplicate, tunnel::SessionEnd::not_wanted,
                 "refused: another live process has this identity", now);
+        return;
+    }
+    if (holder != nullptr &&
+        holder_id != agent.probed) {  // another newcomer was admitted meanwhile
+        probe(agent, holder_id, *holder, now);
         return;
     }
     if (now.instant < agent.probe_until && holder != nullptr) return;
@@ -123,6 +134,7 @@ RelayCore::Agent* RelayCore::holder_of(const base::Identity& identity, base::Con
 void RelayCore::admit(base::ConnectionId id, Agent& agent, base::Now now) {
     agent.stage = Stage::admitted;
     agent.since = now.instant;
+    agent.link.welcomed(now);
     ++admitted_;
     agent.link.send_control(encode(tunnel::Welcome{
         tunnel::kProtocolVersion, tunnel::kFrameBytesMax,

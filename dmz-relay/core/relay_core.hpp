@@ -85,6 +85,7 @@ private:
         Stage stage = Stage::greeting;
         std::uint64_t process = 0;
         base::Instant probe_until{};
+        base::ConnectionId probed{};  // the holder that was asked
         bool announced = false;
         /// Peers whose session this agent does not want, until either reconnects.
         std::set<base::ConnectionId> unwanted{};
@@ -92,6 +93,7 @@ private:
 
     void greet(base::ConnectionId id, Agent& agent, const tunnel::Hello& hello, base::Now now);
     void admit(base::ConnectionId id, Agent& agent, base::Now now);
+    void probe(Agent& agent, base::ConnectionId holder_id, Agent& holder, base::Now now);
     void settle_probe(base::ConnectionId id, Agent& agent, base::Now now);
     void join(base::ConnectionId edge_id, Agent& edge, base::ConnectionId it_id, Agent& it);
     void join_with_all(base::ConnectionId id, Agent& agent);

@@ -137,50 +137,49 @@ void EdgeCore::handle(const mqtt::Published& published, base::Now now) {
 
 void EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& published, base::Now now) {
     const bool at_most_once = published.qos == mqtt::Qos::at_most_once;
-    if (waiting_.empty() && waiting_qualities_.empty()) {
+    if (waiting_.empty()) {
         if (const auto seq = spool_->append(record, now)) {
             ++forwarded_;
             if (!at_most_once) pending_acks_.push_back({*seq, published.token});
             return;
         }
     }
-    const auto bytes = record.value.size() + record.properties.size() + sizeof(WaitingPublish);
-    if (at_most_once || waiting_bytes_ + bytes > options_.waiting_publish_bytes_max) {
-        // QoS 0 is shed first. The sender of a QoS > 0 publish beyond the bound is cut off: it
-        // sends again, on its next connection, what was not acknowledged.
-        if (at_most_once)
-            ++shed_qos0_;
-        else
-            broker_.disconnect_publisher(published.token, mqtt::ReasonCode::quota_exceeded, now);
-        return;
-    }
-    WaitingPublish waiting{std::move(record), {}, {}, published.token};
-    waiting.value.assign(waiting.record.value.begin(), waiting.record.value.end());
-    waiting.properties.assign(waiting.record.properties.begin(), waiting.record.properties.end());
-    waiting_.push_back(std::move(waiting));
-    auto& kept = waiting_.back();
+    // QoS 0 is shed first. The sender of a QoS > 0 publish beyond the bound is cut off: it sends
+    // again, on its next connection, what was not acknowledged.
+    if (at_most_once)
+        ++shed_qos0_;
+    else if (wait_for_room(std::move(record), published.token))
+        broker_.pause_publisher(published.token);
+    else
+        broker_.disconnect_publisher(published.token, mqtt::ReasonCode::quota_exceeded, now);
+}
+
+/// Keeps a copy in its turn behind what waits already; false beyond the bound.
+bool EdgeCore::wait_for_room(tunnel::BatchRecord record, mqtt::AckToken token) {
+    const auto bytes = sizeof(WaitingRecord) + record.value.size() + record.properties.size() +
+                       record.also_tags.size() * sizeof(record::TagId);
+    if (waiting_bytes_ + bytes > options_.waiting_publish_bytes_max) return false;
+    auto& kept = waiting_.emplace_back(WaitingRecord{std::move(record), {}, {}, token, bytes});
+    kept.value.assign(kept.record.value.begin(), kept.record.value.end());
+    kept.properties.assign(kept.record.properties.begin(), kept.record.properties.end());
     kept.record.value = kept.value;
     kept.record.properties = kept.properties;
     waiting_bytes_ += bytes;
-    broker_.pause_publisher(published.token);
+    return true;
 }
 
 void EdgeCore::admit_waiting(base::Now now) {
-    if (waiting_.empty() && waiting_qualities_.empty()) return;
+    if (waiting_.empty()) return;
     while (!waiting_.empty()) {
-        auto& waiting = waiting_.front();
+        const auto& waiting = waiting_.front();
         const auto seq = spool_->append(waiting.record, now);
         if (!seq) return;
-        ++forwarded_;
-        pending_acks_.push_back({*seq, waiting.token});
-        waiting_bytes_ -= waiting.value.size() + waiting.properties.size() + sizeof(WaitingPublish);
+        if (waiting.token.session != 0) {
+            ++forwarded_;
+            pending_acks_.push_back({*seq, waiting.token});
+        }
+        waiting_bytes_ -= waiting.bytes;
         waiting_.pop_front();
-    }
-    while (!waiting_qualities_.empty()) {
-        const auto change = std::move(waiting_qualities_.front());
-        waiting_qualities_.pop_front();
-        record_quality(change, now);
-        if (!spool_->has_room()) return;
     }
     broker_.resume_publishers(now);
 }
@@ -196,8 +195,9 @@ void EdgeCore::record_quality(const ingest::QualityChange& change, base::Now now
         record.also_tags.assign(first + 1, last);
         record.source_time = record.arrival_time = now.wall;
         if (waiting_.empty() && spool_->append(record, now)) continue;
-        waiting_qualities_.push_back({change.quality, {first, change.tags.end()}});
-        return;
+        if (!wait_for_room(std::move(record), {}))
+            notices_.add(base::NoticeLevel::alarm,
+                         "a change of quality is lost: too much waits for the spool's disk");
     }
 }
 

@@ -73,15 +73,18 @@ private:
         record::Seq seq;
         mqtt::AckToken token;
     };
-    /// A QoS > 0 publish that found no room, owned.
-    struct WaitingPublish {
+    /// A record that found no room, owned: a QoS > 0 publish, or (without token) a change of
+    /// quality.
+    struct WaitingRecord {
         tunnel::BatchRecord record;
         base::Bytes value, properties;
         mqtt::AckToken token;
+        std::size_t bytes = 0;
     };
 
     void settle(base::Now now);
     void handle(const mqtt::Published& published, base::Now now);
+    bool wait_for_room(tunnel::BatchRecord record, mqtt::AckToken token);
     void accept(tunnel::BatchRecord record, const mqtt::Published& published, base::Now now);
     void record_quality(const ingest::QualityChange& change, base::Now now);
     void admit_waiting(base::Now now);
@@ -95,9 +98,8 @@ private:
     ingest::Publishers publishers_;
     uplink::Uplink uplink_;
     std::deque<PendingAck> pending_acks_;
-    std::deque<WaitingPublish> waiting_;
+    std::deque<WaitingRecord> waiting_;
     std::size_t waiting_bytes_ = 0;
-    std::deque<ingest::QualityChange> waiting_qualities_;
     std::string told_tunnel_state_;
     base::Instant next_state_check_;
     std::uint64_t forwarded_ = 0, shed_qos0_ = 0, refused_topics_ = 0;

@@ -14,40 +14,63 @@ std::optional<QualityChange> Publishers::restarted(std::vector<record::TagId> ta
     return QualityChange{Quality::uncertain_last_usable, std::move(tags)};
 }
 
+Publishers::Entry& Publishers::entry_of(std::string_view client) {
+    if (last_ != nullptr && last_->first == client) return *last_;
+    auto found = publishers_.find(client);
+    if (found == publishers_.end()) found = publishers_.emplace(client, Publisher{}).first;
+    last_ = &*found;
+    return *found;
+}
+
+/// The tag leaves whoever published it last; who is gone and has no tag left is forgotten.
+void Publishers::take_from(TagState& state) {
+    auto* const entry = std::exchange(state.publisher, nullptr);
+    if (entry == nullptr) return;
+    auto& publisher = entry->second;
+    const auto moved = publisher.tags.back();
+    tags_[moved].place = state.place;
+    publisher.tags[state.place] = moved;
+    publisher.tags.pop_back();
+    if (publisher.online || !publisher.tags.empty()) return;
+    const bool was_due = publisher.stale_at.has_value();
+    if (last_ == entry) last_ = nullptr;
+    publishers_.erase(publishers_.find(entry->first));
+    if (was_due) find_next_stale();
+}
+
 void Publishers::published(std::string_view client, record::TagId tag, bool is_will) {
-    if (last_publisher_ == nullptr || last_client_ != client) {
-        auto found = publishers_.find(client);
-        if (found == publishers_.end()) found = publishers_.emplace(client, Publisher{}).first;
-        last_client_ = client;
-        last_publisher_ = &found->second;
-    }
+    auto& entry = entry_of(client);
     if (tag >= tags_.size()) tags_.resize(std::max<std::size_t>(tag + 1, tags_.size() * 2));
     auto& state = tags_[tag];
     state.quality = Quality::good;
-    if (is_will) last_publisher_->will_tag = tag;
-    if (state.publisher == last_publisher_) return;
-    state.publisher = last_publisher_;
-    last_publisher_->tags.push_back(tag);
+    if (is_will) entry.second.will_tag = tag;
+    if (state.publisher == &entry) return;
+    take_from(state);
+    state.publisher = &entry;
+    state.place = entry.second.tags.size();
+    entry.second.tags.push_back(tag);
 }
 
 std::optional<QualityChange> Publishers::connected(std::string_view client) {
     const auto found = publishers_.find(client);
     if (found == publishers_.end()) return std::nullopt;
+    found->second.online = true;
     if (std::exchange(found->second.stale_at, std::nullopt)) find_next_stale();
     found->second.will_tag.reset();
-    return change(found->second, Quality::uncertain_last_usable, Quality::bad_not_connected);
+    return change(found->second, tags_, Quality::uncertain_last_usable, Quality::bad_not_connected);
 }
 
 std::optional<QualityChange> Publishers::gone(std::string_view client, bool in_order,
                                               base::Now now) {
     const auto found = publishers_.find(client);
     if (found == publishers_.end()) return std::nullopt;
+    found->second.online = false;
     if (in_order) {
         found->second.stale_at = now.instant + kStaleAfterDisconnect;
         next_stale_ = base::earlier(next_stale_, found->second.stale_at);
         return std::nullopt;
     }
-    return change(found->second, Quality::bad_not_connected, std::nullopt);
+    return change(found->second, tags_, Quality::bad_not_connected, std::nullopt);
 }
 
 std::optional<QualityChange> Publishers::expire(base::Now now) {
@@ -56,7 +79,7 @@ std::optional<QualityChange> Publishers::expire(base::Now now) {
         if (!publisher.stale_at || *publisher.stale_at > now.instant) continue;
         publisher.stale_at.reset();
         find_next_stale();
-        if (auto changed = change(publisher, Quality::uncertain_last_usable, Quality::good))
+        if (auto changed = change(publisher, tags_, Quality::uncertain_last_usable, Quality::good))
             return changed;
     }
     return std::nullopt;
@@ -68,13 +91,11 @@ void Publishers::find_next_stale() {
         next_stale_ = base::earlier(next_stale_, publisher.stale_at);
 }
 
-std::optional<QualityChange> Publishers::change(Publisher& publisher, Quality to,
-                                                std::optional<Quality> only_from) {
-    std::erase_if(publisher.tags,
-                  [&](record::TagId tag) { return tags_[tag].publisher != &publisher; });
+std::optional<QualityChange> Publishers::change(Publisher& publisher, std::vector<TagState>& tags,
+                                                Quality to, std::optional<Quality> only_from) {
     QualityChange changed{to, {}};
     for (const auto tag : publisher.tags) {
-        auto& quality = tags_[tag].quality;
+        auto& quality = tags[tag].quality;
         if (quality == to || tag == publisher.will_tag || (only_from && quality != *only_from))
             continue;
         quality = to;

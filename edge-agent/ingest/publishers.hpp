@@ -39,25 +39,29 @@ public:
 
 private:
     struct Publisher {
-        std::vector<record::TagId> tags;        // may hold tags that others took over since
+        std::vector<record::TagId> tags;        // those it published last
         std::optional<record::TagId> will_tag;  // keeps the will's own value good
         std::optional<base::Instant> stale_at;
+        bool online = true;
     };
+    using Entry = std::map<std::string, Publisher, std::less<>>::value_type;
     struct TagState {
-        const Publisher* publisher = nullptr;
+        Entry* publisher = nullptr;
+        std::size_t place = 0;  // in its publisher's tags
         record::Quality quality = record::Quality::good;
     };
 
-    std::optional<QualityChange> change(Publisher& publisher, record::Quality to,
-                                        std::optional<record::Quality> only_from);
+    Entry& entry_of(std::string_view client);
+    void take_from(TagState& state);
+    static std::optional<QualityChange> change(Publisher& publisher, std::vector<TagState>& tags,
+                                               record::Quality to,
+                                               std::optional<record::Quality> only_from);
+    void find_next_stale();
 
     std::map<std::string, Publisher, std::less<>> publishers_;  // node-based: pointers stay valid
     std::vector<TagState> tags_;                                // by tag id
-    void find_next_stale();
-
-    std::optional<base::Instant> next_stale_;  // the earliest stale_at
-    std::string last_client_;
-    Publisher* last_publisher_ = nullptr;
+    std::optional<base::Instant> next_stale_;                   // the earliest stale_at
+    Entry* last_ = nullptr;                                     // who published last
 };
 
 }  // namespace sallyport::ingest

@@ -53,6 +53,9 @@ ItCore::ItCore(ItOptions options, const sinks::StoreState& state, base::Now now)
     for (const auto& retained : state.retained) {
         const auto stale = emit::with_quality(retained.properties, record::Quality::bad_last_known);
         broker_.publish({retained.topic, retained.payload, stale, retained.qos, true}, now);
+        for (auto& [name, edge] : edges_)
+            if (const auto tag = edge.feed.find_emitted(retained.topic))
+                edge.feed.retained_emitted(*tag, retained.properties);
     }
     for (const auto& rule : options_.edges) {
         if (is_pattern(rule.pattern)) continue;

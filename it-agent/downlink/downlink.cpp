@@ -47,9 +47,12 @@ void Downlink::open_session(const tunnel::Opened& opened, bool wanted, base::Now
         relay_.send_control(encode(tunnel::Closed{opened.session, tunnel::SessionEnd::not_wanted}));
         return;
     }
+    // Half of what is left each time, so that all together stay within the bound.
+    std::uint64_t given = 0;
+    for (const auto& [id, receiver] : sessions_) given += receiver.window().window_max();
+    const auto left = options_.credit_bytes_max - std::min(given, options_.credit_bytes_max);
     auto limits = options_.receiver_limits;
-    limits.window_bytes_max =
-        std::min(limits.window_bytes_max, options_.credit_bytes_max / (sessions_.size() + 1));
+    limits.window_bytes_max = std::min(limits.window_bytes_max, left / 2);
     sessions_.try_emplace(opened.session, opened.session, opened.peer, limits, now);
 }
 

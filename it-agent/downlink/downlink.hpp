@@ -58,7 +58,8 @@ struct DownlinkOptions {
     tunnel::LinkTimers link_timers;
     tunnel::ReceiverLimits receiver_limits;
     std::uint64_t process = 0;
-    /// Credit of all sessions together; each gets an equal share, at most kWindowBytesMax.
+    /// Credit of all sessions together; each gets at most kWindowBytesMax and half of what is left,
+    /// and never less than kWindowBytesMin.
     std::uint64_t credit_bytes_max = 64U << 20U;
 };
 

@@ -63,6 +63,13 @@ void EdgeFeed::restore(std::string_view topic, Quality own) {
     sweep_at_ = 0;
 }
 
+std::optional<EdgeFeed::TagIndex> EdgeFeed::find_emitted(std::string_view topic) const {
+    if (!topic.starts_with(prefix_)) return std::nullopt;
+    const auto found = by_topic_.find(std::string(topic.substr(prefix_.size())));
+    if (found == by_topic_.end()) return std::nullopt;
+    return found->second;
+}
+
 bool EdgeFeed::note_stored(TagIndex tag, Quality own) {
     return std::exchange(tags_[tag].stored, own) != own;
 }
@@ -128,7 +135,12 @@ void EdgeFeed::quality_emitted(TagIndex index, Quality own, base::Now now) {
 }
 
 void EdgeFeed::retained_emitted(TagIndex tag, base::Bytes properties) {
-    tags_[tag].retained_properties = std::move(properties);
+    auto& kept = tags_[tag];
+    kept.retained_properties = std::move(properties);
+    // Under an overlay the retained copy says what is shown, however fresh its value is.
+    if (overlay_ && !kept.retained_properties.empty())
+        broker_.replace_retained_properties(
+            prefix_ + kept.topic, with_quality(kept.retained_properties, overlay_->quality));
 }
 
 void EdgeFeed::enter(FeedState state, std::string_view side, std::string_view seen, base::Now now) {

@@ -65,6 +65,8 @@ public:
     const std::string& topic(TagIndex tag) const { return tags_[tag].topic; }
     /// False where the store has the tag with this quality already, or is about to.
     bool note_stored(TagIndex tag, record::Quality own);
+    /// The tag that is emitted on `topic`, if it is one of this edge's.
+    std::optional<TagIndex> find_emitted(std::string_view topic) const;
     std::string emitted_topic(TagIndex tag) const { return prefix_ + tags_[tag].topic; }
     std::size_t tag_count() const { return tags_.size(); }
 

@@ -168,9 +168,8 @@ TEST_F(EdgeCoreTest, ABrokenConnectionLeavesItsTagsNotConnected) {
     hang_up(plc);
     auto& again = join("plc");
     publish(again, "plant/b", "3", 1);
-    EXPECT_EQ(session.story(),
-              (Lines{"plant/a=1", "plant/b=2", "plant/a,plant/b:Bad.NotConnected",
-                     "plant/a,plant/b:Uncertain.LastUsable", "plant/b=3"}));
+    EXPECT_EQ(session.story(), (Lines{"plant/a=1", "plant/b=2", "plant/a,plant/b:Bad.NotConnected",
+                                      "plant/a,plant/b:Uncertain.LastUsable", "plant/b=3"}));
 }
 
 TEST_F(EdgeCoreTest, ADisconnectLeavesItsTagsStaleAMinuteLater) {
@@ -197,8 +196,8 @@ TEST_F(EdgeCoreTest, ATakeOverChangesNoQuality) {
 TEST_F(EdgeCoreTest, TheWillsValueIsGoodWhenItsClientIsNotConnected) {
     auto& session = connect_far();
     auto with_will = hello("plc");
-    with_will.will = mqtt::Will{"plant/status", base::as_bytes("offline"), {}, Qos::at_most_once,
-                                true};
+    with_will.will =
+        mqtt::Will{"plant/status", base::as_bytes("offline"), {}, Qos::at_most_once, true};
     auto& plc = connect(with_will);
     publish(plc, "plant/status", "online", 1);
     publish(plc, "plant/a", "1", 2);

@@ -1,5 +1,5 @@
-// An edge core with scripted devices in front, a model disk beneath and a scripted far side behind it. The disk
-// does its work at once unless the test holds it.
+// An edge core with scripted devices in front, a model disk beneath and a scripted far side behind
+// it. The disk does its work at once unless the test holds it.
 #pragma once
 
 #include <deque>
@@ -74,8 +74,7 @@ protected:
         send(client, mqtt::message(topic, payload, mqtt::Qos::at_least_once, packet_id));
     }
     void subscribe(Client& client, std::string_view filter) {
-        send(client,
-             mqtt::Subscribe{7, {}, {{filter, mqtt::Qos::at_least_once, false, true, 0}}});
+        send(client, mqtt::Subscribe{7, {}, {{filter, mqtt::Qos::at_least_once, false, true, 0}}});
         EXPECT_TRUE(client.take<mqtt::Suback>());
     }
     void hang_up(Client& client) {

@@ -1,4 +1,6 @@
 // What the edge does while its spool has no room for more.
+#include <algorithm>
+
 #include "tests/unit/edge/edge_fixture.hpp"
 
 namespace sallyport::edge_core {

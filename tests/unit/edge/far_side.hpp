@@ -1,5 +1,6 @@
-// What an edge sees beyond its link: a relay that opens sessions, and behind it it-agents that resume, take entries
-// and acknowledge them. Frames in and out; who carries them is for the fixture.
+// What an edge sees beyond its link: a relay that opens sessions, and behind it it-agents that
+// resume, take entries and acknowledge them. Frames in and out; who carries them is for the
+// fixture.
 #pragma once
 
 #include <deque>
@@ -77,8 +78,7 @@ public:
                      const std::vector<std::string>& topics, base::Now now) {
         const tunnel::SessionId session{id};
         link_.send_control(encode(tunnel::Opened{session, peer, topics}));
-        return sessions_
-            .emplace(session, FarSession{tunnel::Receiver(session, peer, {}, now)})
+        return sessions_.emplace(session, FarSession{tunnel::Receiver(session, peer, {}, now)})
             .first->second;
     }
     void close(FarSession& session, tunnel::SessionEnd reason) {
@@ -93,8 +93,8 @@ public:
     const std::vector<tunnel::Closed>& closed() const { return closed_; }
     const std::optional<tunnel::Bye>& bye() const { return bye_; }
 
-    bool resumes_ = true;                // false: Logs stay unanswered
-    bool acknowledges_ = true;           // false: entries are taken and not acknowledged
+    bool resumes_ = true;       // false: Logs stay unanswered
+    bool acknowledges_ = true;  // false: entries are taken and not acknowledged
     tunnel::Position resume_at_{};
     std::uint64_t store_ = 77;
 
@@ -129,8 +129,7 @@ private:
                           record.quality,
                           record.flags,
                           {}};
-            for (const auto tag : record.also_tags)
-                got.also.push_back(session.receiver.topic(tag));
+            for (const auto tag : record.also_tags) got.also.push_back(session.receiver.topic(tag));
             entry.records.push_back(std::move(got));
         }
         session.entries.push_back(std::move(entry));

@@ -1,9 +1,8 @@
 #include "tests/unit/edge/memory_in_use.hpp"
 
-#include <malloc.h>
-
 #include <atomic>
 #include <cstdlib>
+#include <malloc.h>
 #include <new>
 
 namespace {
@@ -22,11 +21,17 @@ void* operator new(std::size_t size) {
     in_use += malloc_usable_size(memory);
     return memory;
 }
-void operator delete(void* memory) noexcept { give_back(memory); }
-void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
+void operator delete(void* memory) noexcept {
+    give_back(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+    give_back(memory);
+}
 
 namespace sallyport::edge_core {
 
-std::size_t memory_in_use() { return in_use; }
+std::size_t memory_in_use() {
+    return in_use;
+}
 
 }  // namespace sallyport::edge_core

@@ -1,4 +1,5 @@
-// Bytes that operator new has given and not had back, so that "does not grow" is a claim that can fail.
+// Bytes that operator new has given and not had back, so that "does not grow" is a claim that can
+// fail.
 #pragma once
 
 #include <cstddef>

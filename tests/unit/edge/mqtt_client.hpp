@@ -1,5 +1,5 @@
-// The wire of a scripted MQTT client: packets to bytes, bytes to packets. Whose broker it talks to is for the
-// fixture.
+// The wire of a scripted MQTT client: packets to bytes, bytes to packets. Whose broker it talks to
+// is for the fixture.
 #pragma once
 
 #include <deque>
@@ -19,10 +19,10 @@ namespace sallyport::mqtt {
 struct MqttClient {
     base::ConnectionId id{};
     Version version = Version::v5;
-    bool linked = true;            // false: the broker closed, or the test hung up
-    bool reads = true;             // false: what the broker has for it stays there
-    bool is_read = true;           // what SetReading said last
-    base::Bytes inbox{};           // came, not yet taken
+    bool linked = true;               // false: the broker closed, or the test hung up
+    bool reads = true;                // false: what the broker has for it stays there
+    bool is_read = true;              // what SetReading said last
+    base::Bytes inbox{};              // came, not yet taken
     std::deque<base::Bytes> taken{};  // what the views of taken packets point into
 
     template <class P>

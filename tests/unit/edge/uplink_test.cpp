@@ -1,5 +1,6 @@
 #include "edge-agent/uplink/uplink.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include "tests/simulation/model_disk.hpp"
@@ -22,7 +23,9 @@ protected:
         stored.edge = "acme/line3";
         stored.destinations = destinations;
         stored.segment_bytes_max = 256U << 10U;
-        spool_ = std::move(*spool::Spool::recover(stored, disk_, 100, 1, now_));
+        auto recovered = spool::Spool::recover(stored, disk_, 100, 1, now_);
+        ASSERT_TRUE(recovered);
+        spool_ = std::move(*recovered);
         UplinkOptions options;
         options.plant = "acme";
         options.name = "line3";
@@ -38,7 +41,7 @@ protected:
     void connect(const base::Identity& identity = edge_core::kRelayIdentity) {
         pass(1s);
         ASSERT_TRUE(dialled_) << "the uplink does not dial";
-        link_ = *std::exchange(dialled_, std::nullopt);
+        link_ = std::exchange(dialled_, std::nullopt);
         far_ = std::make_unique<FarSide>(now_);
         uplink().opened(*link_, {0, "10.20.0.5:8443", identity}, now_);
         drain();

@@ -1,5 +1,7 @@
 #include "it-agent/emit/mirror.hpp"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "common/mqtt/decode.hpp"
@@ -38,10 +40,9 @@ record::Record a_record(base::ByteView properties = {}) {
 TEST(MirrorProperties, SayWhatIsKnownOfTheValue) {
     base::Bytes block{1, 2, 3};  // what stood there is gone
     mirror_properties(block, a_record(), kOrigin, Quality::good, false);
-    EXPECT_EQ(lines_of(block),
-              (Lines{"quality=Good", "quality-code=192",
-                     "source-time=2023-11-14T22:13:20.000000001Z", "edge=acme/line3",
-                     "epoch=0000000000abcdef", "seq=42"}));
+    EXPECT_EQ(lines_of(block), (Lines{"quality=Good", "quality-code=192",
+                                      "source-time=2023-11-14T22:13:20.000000001Z",
+                                      "edge=acme/line3", "epoch=0000000000abcdef", "seq=42"}));
 }
 
 TEST(MirrorProperties, SayThatARecordIsHistorical) {
@@ -68,8 +69,8 @@ TEST(MirrorProperties, KeepTheDevicesOwnInOrderAndInFront) {
 
 TEST(MirrorProperties, LeaveOutADevicesPropertiesOfOurNames) {
     base::Bytes device;
-    for (const auto* name : {"quality", "quality-code", "source-time", "edge", "epoch", "seq",
-                             "historical"})
+    for (const auto* name :
+         {"quality", "quality-code", "source-time", "edge", "epoch", "seq", "historical"})
         add_user(device, name, "forged");
     add_user(device, "Quality", "the device's");
     base::Bytes block;
@@ -98,7 +99,8 @@ TEST(WithQuality, ReplacesQualityAndNothingElse) {
 }
 
 TEST(WithQuality, GivesQualityToABlockThatHasNone) {
-    EXPECT_EQ(lines_of(with_quality({}, Quality::good)), (Lines{"quality=Good", "quality-code=192"}));
+    EXPECT_EQ(lines_of(with_quality({}, Quality::good)),
+              (Lines{"quality=Good", "quality-code=192"}));
 }
 
 TEST(ExpandPrefix, FillsInPlantAndEdge) {

@@ -30,8 +30,10 @@ struct Shown {
 };
 
 inline Shown shown(const mqtt::Publish& publish) {
-    Shown seen{std::string(publish.topic), std::string(base::as_text(publish.payload)),
-               publish.retain,             {}};
+    Shown seen{std::string(publish.topic),
+               std::string(base::as_text(publish.payload)),
+               publish.retain,
+               {}};
     mqtt::PropertyReader reader(publish.properties);
     while (const auto property = reader.next())
         if (property->id == mqtt::PropertyId::user_property)

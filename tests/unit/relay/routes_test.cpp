@@ -48,9 +48,9 @@ TEST(RoutePolicy, AStarDoesNotReachOverTheSlash) {
 }
 
 TEST(RoutePolicy, GathersTheTopicsOfEveryRouteThatJoinsThem) {
-    const RoutePolicy policy("acme", {{"line3", "hq", {"a/#", "b"}},
-                                      {"oven", "hq", {"not/this"}},
-                                      {"line*", "*", {"c/+"}}});
+    const RoutePolicy policy(
+        "acme",
+        {{"line3", "hq", {"a/#", "b"}}, {"oven", "hq", {"not/this"}}, {"line*", "*", {"c/+"}}});
     EXPECT_EQ(policy.topics_between(edge("acme", "line3"), it("acme", "hq")),
               (Topics{"a/#", "b", "c/+"}));
 }

@@ -1,5 +1,6 @@
-// Scripted agents against a relay core, without a network: each has the agent's end of a link and notes what it
-// is told. Time is a number that the test moves; the relay is woken only at the deadlines it names.
+// Scripted agents against a relay core, without a network: each has the agent's end of a link and
+// notes what it is told. Time is a number that the test moves; the relay is woken only at the
+// deadlines it names.
 #pragma once
 
 #include <algorithm>
@@ -26,9 +27,9 @@ struct ScriptedAgent {
     base::ConnectionId id{};
     base::Identity identity;
     tunnel::Link link;
-    bool reads = true;               // false: it hangs; what the relay has for it stays there
-    bool linked = true;              // false: its connection is over
-    std::optional<bool> cut{};       // the relay closed it; the value is `flush`
+    bool reads = true;          // false: it hangs; what the relay has for it stays there
+    bool linked = true;         // false: its connection is over
+    std::optional<bool> cut{};  // the relay closed it; the value is `flush`
     bool welcomed = false;
     std::vector<tunnel::Opened> opened{};
     std::vector<tunnel::Closed> closed{};
@@ -56,9 +57,7 @@ protected:
     void start() { start({{"line*", "hq", {"plant/#"}}}); }
     RelayCore& relay() { return *relay_; }
 
-    static base::Identity edge(const std::string& name) {
-        return {"acme", base::Role::edge, name};
-    }
+    static base::Identity edge(const std::string& name) { return {"acme", base::Role::edge, name}; }
     static base::Identity it(const std::string& name) { return {"acme", base::Role::it, name}; }
 
     /// A connection that has not said Hello.
@@ -167,8 +166,8 @@ private:
         if (const auto* failed = std::get_if<tunnel::LinkFailed>(&event))
             agent.failure = failed->reason;
         if (const auto* frame = std::get_if<tunnel::SessionFrame>(&event))
-            agent.frames.push_back({frame->session, frame->kind,
-                                    {frame->message.begin(), frame->message.end()}});
+            agent.frames.push_back(
+                {frame->session, frame->kind, {frame->message.begin(), frame->message.end()}});
     }
 
     std::unique_ptr<RelayCore> relay_;

@@ -15,8 +15,8 @@ using Kind = tunnel::FrameKind;
 constexpr tunnel::SessionId kId{7};
 constexpr tunnel::Position kPosition{1, 2, 3};
 
-constexpr std::array kEveryKind{hello, welcome, opened, closed, ping,  bye, pong, log,
-                                resume, gap,    define, batch,  beat, ack, echo};
+constexpr std::array kEveryKind{hello,  welcome, opened, closed, ping, bye, pong, log,
+                                resume, gap,     define, batch,  beat, ack, echo};
 
 base::Bytes body_of(const base::Bytes& frame) {
     const auto view = tunnel::decode_frame(frame);
@@ -59,7 +59,8 @@ std::optional<PassFailure> judge(Direction direction, Kind kind, const base::Byt
 TEST(WhyNotPass, LetsOrderedKindsTravelTowardItAndNoOthers) {
     for (const auto kind : kEveryKind) {
         const auto failure = judge(toward_it, kind, honest(kind));
-        const bool passes = kind == log || kind == gap || kind == define || kind == batch || kind == beat;
+        const bool passes =
+            kind == log || kind == gap || kind == define || kind == batch || kind == beat;
         EXPECT_EQ(failure == std::nullopt, passes) << "kind " << static_cast<int>(kind);
         EXPECT_EQ(failure.value_or(PassFailure::direction), PassFailure::direction);
     }

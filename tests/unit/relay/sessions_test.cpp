@@ -178,19 +178,24 @@ TEST_F(RelaySessions, OverrunClosesThatSessionOnly) {
     EXPECT_EQ(relay().status().sessions.size(), 1U);
 }
 
-TEST_F(RelaySessions, ShareABoundOfAllQueuedBytes) {
+TEST_F(RelaySessions, WhoTakesMoreThanItsShareOfAFullQueueIsClosed) {
     options_.session_queue_bytes_max = 10'000;
-    options_.queue_bytes_max = 12'000;
+    options_.session_queue_share_bytes = 3000;
+    options_.queue_bytes_max = 6000;
     start();
-    auto& line1 = join(edge("line1"));
-    auto& line2 = join(edge("line2"));
+    auto& greedy = join(edge("line1"));
+    auto& modest = join(edge("line2"));
     join(it("hq")).reads = false;
-    for (int i = 0; i < 8; ++i) {
-        send_batch(line1, line1.session(), 1000);
-        if (line2.closed.empty()) send_batch(line2, line2.session(), 1000);
-    }
-    EXPECT_EQ(line1.closed.size() + line2.closed.size(), 1U);
-    for (const auto& agent : relay().status().agents) EXPECT_LE(agent.queued_bytes, 13'500U);
+    for (int i = 0; i < 5; ++i) send_batch(greedy, greedy.session(), 1000);
+    EXPECT_TRUE(greedy.closed.empty()) << "there is room for all";
+    for (int i = 0; i < 2; ++i) send_batch(modest, modest.session(), 1000);
+    EXPECT_TRUE(modest.closed.empty()) << "it is within its share";
+    send_batch(greedy, greedy.session(), 1000);
+    ASSERT_EQ(greedy.closed.size(), 1U);
+    EXPECT_EQ(greedy.closed[0].reason, SessionEnd::overrun);
+    EXPECT_TRUE(modest.closed.empty());
+    EXPECT_TRUE(greedy.linked);
+    for (const auto& agent : relay().status().agents) EXPECT_LE(agent.queued_bytes, 2500U);
 }
 
 TEST_F(RelaySessions, AFrameOfSomeoneElsesSessionDismisses) {

@@ -1,0 +1,262 @@
+#include "it-agent/sinks/broker_sink.hpp"
+
+#include <memory>
+
+#include "tests/unit/it/observed_broker.hpp"
+
+namespace sallyport::sinks {
+namespace {
+
+using namespace std::chrono_literals;
+using record::Quality;
+using Lines = std::vector<std::string>;
+
+constexpr record::Epoch kEpoch = 7;
+constexpr record::TagId kTemp = 0, kDoor = 1;
+
+class BrokerSinkTest : public testing::Test {
+protected:
+    BrokerSinkTest() {
+        tags_->push_back(feed_.index_of("plant/temp"));
+        tags_->push_back(feed_.index_of("plant/door"));
+        feed_.session_started(now_);
+        feed_.beat_arrived({0, now_.wall, {}, 0, 1}, now_);
+        seen_.see();
+    }
+
+    static tunnel::BatchRecord value(record::TagId tag, std::string_view text,
+                                     std::uint16_t flags = 0) {
+        tunnel::BatchRecord record;
+        record.tag = tag;
+        record.flags = static_cast<std::uint16_t>(record::kHasValue | flags);
+        record.value = base::as_bytes(text);
+        record.source_time = record.arrival_time = {1'700'000'000'000'000'000};
+        return record;
+    }
+    static tunnel::BatchRecord quality(Quality quality, record::TagId tag,
+                                       std::vector<record::TagId> also = {}) {
+        tunnel::BatchRecord record;
+        record.tag = tag;
+        record.quality = quality;
+        record.also_tags = std::move(also);
+        return record;
+    }
+    /// An entry of these records from `first` on; `after` is what was had before.
+    void add(record::Seq first, std::vector<tunnel::BatchRecord> records, record::Seq after = 0) {
+        for (std::size_t i = 0; i < records.size(); ++i) records[i].seq = first + i;
+        const auto last = first + records.size() - 1;
+        const auto body = encode_batch({kEpoch, first, last, 0}, records);
+        sink_.add({&feed_, tunnel::SessionId{3}, position(last), after, tags_, body.size()}, body,
+                  records, now_);
+    }
+    static tunnel::Position position(record::Seq seq) { return {kEpoch, seq, seq * 100}; }
+
+    void complete(const StoreJob& job, std::optional<std::string> error = std::nullopt) {
+        sink_.complete({job.id, std::move(error)}, now_);
+    }
+    void commit() {
+        const auto job = sink_.next_job(now_);
+        ASSERT_TRUE(job);
+        complete(*job);
+    }
+    /// Ends of the entries that the sink now has.
+    std::vector<record::Seq> emit_all() {
+        std::vector<record::Seq> ends;
+        while (const auto emitted = sink_.emit_next(now_)) ends.push_back(emitted->end.seq);
+        return ends;
+    }
+    Lines payloads() {
+        Lines lines;
+        for (const auto& each : seen_.see("plant/")) lines.push_back(each.payload);
+        return lines;
+    }
+
+    base::Now now_{base::Instant{1h}, base::WallTime{1'700'000'000'000'000'000}};
+    emit::ObservedBroker seen_{now_};
+    emit::EdgeFeed feed_{"acme/line3", "", {}, seen_.broker(), now_};
+    std::shared_ptr<TagMap> tags_ = std::make_shared<TagMap>();
+    BrokerSink sink_{seen_.broker()};
+};
+
+TEST_F(BrokerSinkTest, CommitsBeforeItEmits) {
+    EXPECT_FALSE(sink_.next_job(now_));
+    add(1, {value(kTemp, "20"), value(kDoor, "open")});
+    EXPECT_TRUE(emit_all().empty());
+    const auto job = sink_.next_job(now_);
+    ASSERT_TRUE(job);
+    ASSERT_EQ(job->positions.size(), 1U);
+    EXPECT_EQ(job->positions[0].edge, "acme/line3");
+    EXPECT_EQ(job->positions[0].position, position(2));
+    EXPECT_EQ(job->tags.size(), 2U);
+    EXPECT_EQ(job->handed_over.size(), 1U);
+    EXPECT_TRUE(emit_all().empty()) << "the transaction is under way";
+    EXPECT_TRUE(payloads().empty());
+    complete(*job);
+    EXPECT_EQ(emit_all(), std::vector<record::Seq>{2});
+    EXPECT_EQ(payloads(), (Lines{"20", "open"}));
+    EXPECT_TRUE(emit_all().empty());
+}
+
+TEST_F(BrokerSinkTest, SaysWhoseEntryItHasAndWhatItFrees) {
+    add(1, {value(kTemp, "20")});
+    commit();
+    const auto emitted = sink_.emit_next(now_);
+    ASSERT_TRUE(emitted);
+    EXPECT_EQ(emitted->feed, &feed_);
+    EXPECT_EQ(emitted->session, tunnel::SessionId{3});
+    EXPECT_EQ(emitted->end, position(1));
+    EXPECT_GT(emitted->credit_bytes, 0U);
+}
+
+TEST_F(BrokerSinkTest, GathersWhatComesDuringATransaction) {
+    add(1, {value(kTemp, "1")});
+    const auto first = sink_.next_job(now_);
+    ASSERT_TRUE(first);
+    add(2, {value(kTemp, "2")});
+    add(3, {value(kTemp, "3")});
+    EXPECT_FALSE(sink_.next_job(now_)) << "one transaction at a time";
+    complete(*first);
+    const auto second = sink_.next_job(now_);
+    ASSERT_TRUE(second);
+    EXPECT_NE(second->id, first->id);
+    EXPECT_EQ(second->handed_over.size(), 2U);
+    EXPECT_EQ(second->positions.back().position, position(3));
+    EXPECT_TRUE(second->tags.empty()) << "the tag is stored with that quality";
+    EXPECT_EQ(emit_all(), std::vector<record::Seq>{1});
+    complete(*second);
+    EXPECT_EQ(emit_all(), (std::vector<record::Seq>{2, 3}));
+    EXPECT_EQ(payloads(), (Lines{"1", "2", "3"}));
+}
+
+TEST_F(BrokerSinkTest, TriesAFailedTransactionAgainWholeASecondLater) {
+    add(1, {value(kTemp, "1", record::kRetain)});
+    const auto job = sink_.next_job(now_);
+    ASSERT_TRUE(job);
+    complete(*job, "disk full");
+    EXPECT_TRUE(sink_.is_failing());
+    EXPECT_EQ(sink_.last_error(), "disk full");
+    EXPECT_EQ(sink_.next_deadline(), now_.instant + 1s);
+    EXPECT_FALSE(sink_.next_job(now_));
+    EXPECT_TRUE(emit_all().empty());
+    now_.instant = now_.instant + 1s;
+    const auto again = sink_.next_job(now_);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->positions.size(), 1U);
+    EXPECT_EQ(again->tags.size(), 1U);
+    EXPECT_EQ(again->retained.size(), 1U);
+    EXPECT_EQ(again->handed_over.size(), 1U);
+    complete(*again);
+    EXPECT_FALSE(sink_.is_failing());
+    EXPECT_EQ(emit_all(), std::vector<record::Seq>{1});
+    EXPECT_EQ(payloads(), Lines{"1"});
+}
+
+TEST_F(BrokerSinkTest, NothingOvertakesATransactionThatFailed) {
+    add(1, {value(kTemp, "1")});
+    complete(*sink_.next_job(now_), "busy");
+    add(2, {value(kTemp, "2")});
+    now_.instant = now_.instant + 1s;
+    const auto again = sink_.next_job(now_);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->positions.back().position, position(1))
+        << "as it was, without what came since";
+    complete(*again);
+    EXPECT_EQ(emit_all(), std::vector<record::Seq>{1});
+    commit();
+    EXPECT_EQ(emit_all(), std::vector<record::Seq>{2});
+    EXPECT_EQ(payloads(), (Lines{"1", "2"}));
+}
+
+TEST_F(BrokerSinkTest, AcknowledgesARepeatAndDoesNotEmitIt) {
+    add(1, {value(kTemp, "1"), value(kTemp, "2")}, 2);
+    const auto job = sink_.next_job(now_);
+    ASSERT_TRUE(job);
+    EXPECT_TRUE(job->positions.empty());
+    EXPECT_TRUE(job->tags.empty());
+    EXPECT_TRUE(job->handed_over.empty());
+    complete(*job);
+    EXPECT_EQ(emit_all(), std::vector<record::Seq>{2});
+    EXPECT_TRUE(payloads().empty());
+}
+
+TEST_F(BrokerSinkTest, EmitsOnlyWhatIsNewOfAnEntryThatWasPartlyHad) {
+    add(1, {value(kTemp, "old", record::kRetain), value(kTemp, "new", record::kRetain)}, 1);
+    const auto job = sink_.next_job(now_);
+    ASSERT_TRUE(job);
+    ASSERT_EQ(job->retained.size(), 1U);
+    EXPECT_EQ(base::as_text(job->retained[0].payload), "new");
+    ASSERT_EQ(job->handed_over.size(), 1U);
+    EXPECT_EQ(job->handed_over[0].after, 1U);
+    complete(*job);
+    emit_all();
+    EXPECT_EQ(payloads(), Lines{"new"});
+}
+
+TEST_F(BrokerSinkTest, EmitsWithTheRecordsPropertiesQosAndRetain) {
+    add(5, {value(kTemp, "20", record::kRetain | record::qos_bits(1))});
+    const auto job = sink_.next_job(now_);
+    ASSERT_TRUE(job);
+    ASSERT_EQ(job->retained.size(), 1U);
+    EXPECT_EQ(job->retained[0].topic, "plant/temp");
+    EXPECT_EQ(job->retained[0].qos, mqtt::Qos::at_least_once);
+    complete(*job);
+    emit_all();
+    const auto shown = seen_.see("plant/");
+    ASSERT_EQ(shown.size(), 1U);
+    EXPECT_TRUE(shown[0].retain);
+    EXPECT_EQ(shown[0].quality(), "Good");
+    EXPECT_EQ(shown[0].user.at("seq"), "5");
+    EXPECT_EQ(shown[0].user.at("epoch"), "0000000000000007");
+    EXPECT_EQ(shown[0].user.at("edge"), "acme/line3");
+    const auto copy = seen_.retained("plant/temp", now_);
+    ASSERT_TRUE(copy);
+    EXPECT_EQ(copy->payload, "20");
+}
+
+TEST_F(BrokerSinkTest, AnEmptyRetainedValueTakesAwayWhatIsRetained) {
+    add(1, {value(kTemp, "20", record::kRetain)});
+    commit();
+    emit_all();
+    EXPECT_TRUE(seen_.retained("plant/temp", now_));
+    add(2, {value(kTemp, "", record::kRetain)});
+    const auto job = sink_.next_job(now_);
+    ASSERT_TRUE(job);
+    ASSERT_EQ(job->retained.size(), 1U);
+    EXPECT_TRUE(job->retained[0].payload.empty());
+    complete(*job);
+    emit_all();
+    EXPECT_FALSE(seen_.retained("plant/temp", now_));
+}
+
+TEST_F(BrokerSinkTest, AChangeOfManyQualitiesIsToldOfEachTagAndNotOnItsTopic) {
+    add(1, {value(kTemp, "1"), value(kDoor, "2")});
+    commit();
+    emit_all();
+    seen_.see();
+    add(3, {quality(Quality::bad_not_connected, kTemp, {kDoor})});
+    const auto job = sink_.next_job(now_);
+    ASSERT_TRUE(job);
+    EXPECT_EQ(job->tags.size(), 2U);
+    complete(*job);
+    emit_all();
+    const auto shown = seen_.see();
+    ASSERT_EQ(shown.size(), 2U);
+    EXPECT_EQ(shown[0].topic, "sallyport/quality/acme/line3/plant/temp");
+    EXPECT_EQ(shown[1].topic, "sallyport/quality/acme/line3/plant/door");
+    for (const auto& each : shown) EXPECT_EQ(each.member("quality"), "\"Bad.NotConnected\"");
+}
+
+TEST_F(BrokerSinkTest, ARecordThatIsLateIsHistorical) {
+    auto late = value(kTemp, "1");
+    late.arrival_time = now_.wall + (-11s);
+    add(1, {late, value(kTemp, "2")});
+    commit();
+    emit_all();
+    const auto shown = seen_.see("plant/");
+    ASSERT_EQ(shown.size(), 2U);
+    EXPECT_TRUE(shown[0].user.contains("historical"));
+    EXPECT_FALSE(shown[1].user.contains("historical"));
+}
+
+}  // namespace
+}  // namespace sallyport::sinks
