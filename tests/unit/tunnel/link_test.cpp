@@ -341,6 +341,7 @@ TEST(LinkProbe, IsAnsweredByItsOwnPong) {
 
 TEST(LinkProbe, IsAnsweredByALaterPong) {
     auto link = up(LinkSide::relay);
+    link.welcomed(at(0s));
     link.probe(at(1s));
     const auto probe = next_out(link);
     EXPECT_FALSE(link.expire(at(3s)));
