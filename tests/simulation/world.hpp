@@ -90,8 +90,9 @@ private:
     base::Duration disk_slowest_{};  // of one job
     bool disk_busy_ = false, store_busy_ = false;
     std::uint64_t edge_kills_ = 0;
-    /// Numbers not acknowledged at a power cut, by device: of a commit that was never synced, later sectors may
-    /// survive where earlier ones do not, so that these may arrive first after what was sent behind them.
+    /// Numbers not acknowledged at a power cut, by device: of a commit that was never synced, later
+    /// sectors may survive where earlier ones do not, so that these may arrive first after what was
+    /// sent behind them.
     std::map<std::string, std::set<std::uint64_t>> torn_;
     base::Instant last_fault_{};
     Outcome outcome_;

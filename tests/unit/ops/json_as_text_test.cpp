@@ -16,7 +16,7 @@ TEST(JsonAsText, IndentsObjectsAndKeepsPlainListsOnALine) {
               "to: hq, lab\n"
               "none: none\n"
               "empty: none\n"
-              "age_s: 1.5E0\n");
+              "age_s: 1.5\n");
 }
 
 TEST(JsonAsText, MarksEachObjectOfAList) {
