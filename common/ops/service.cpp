@@ -71,6 +71,10 @@ void Service::stop() {
     if (parts_->http) parts_->http->stop();
     if (parts_->control) parts_->control->stop();
     if (parts_->signals) parts_->signals->stop();
+    // Their timers and sockets must not outlive the io_context.
+    parts_->http.reset();
+    parts_->control.reset();
+    parts_->signals.reset();
 }
 
 spdlog::logger& Service::log() {

@@ -45,7 +45,8 @@ public:
 
     /// Opens the control socket and HTTP, watches for signals, and logs that the agent is ready.
     void start(boost::asio::io_context& io, ServiceCallbacks callbacks, const std::string& listens);
-    /// Closes what start() opened; no work is left in the io_context.
+    /// Closes what start() opened; no work is left in the io_context, which may then go. Again:
+    /// nothing.
     void stop();
 
     spdlog::logger& log();

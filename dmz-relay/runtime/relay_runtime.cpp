@@ -73,6 +73,10 @@ public:
             });
     }
 
+    ~RelayRuntime() { service_.stop(); }
+    RelayRuntime(const RelayRuntime&) = delete;
+    RelayRuntime& operator=(const RelayRuntime&) = delete;
+
     void run() {
         const auto relay = plant_ + '/' + config_.agent.name;
         ops::ServiceCallbacks callbacks;

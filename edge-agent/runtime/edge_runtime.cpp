@@ -98,6 +98,10 @@ public:
             });
     }
 
+    ~EdgeRuntime() { service_.stop(); }
+    EdgeRuntime(const EdgeRuntime&) = delete;
+    EdgeRuntime& operator=(const EdgeRuntime&) = delete;
+
     void run() {
         const auto edge = plant_ + '/' + config_.agent.name;
         ops::ServiceCallbacks callbacks;

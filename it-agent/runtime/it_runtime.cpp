@@ -79,6 +79,10 @@ public:
             });
     }
 
+    ~ItRuntime() { service_.stop(); }
+    ItRuntime(const ItRuntime&) = delete;
+    ItRuntime& operator=(const ItRuntime&) = delete;
+
     void run() {
         const auto name = plant_ + '/' + config_.agent.name;
         ops::ServiceCallbacks callbacks;
