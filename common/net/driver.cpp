@@ -86,6 +86,7 @@ std::size_t Driver::Impl::add_target(const TargetOptions& options) {
 
 std::vector<std::uint16_t> Driver::Impl::ports() const {
     std::vector<std::uint16_t> ports;
+    ports.reserve(listeners_.size());
     for (const auto& listener : listeners_) ports.push_back(listener->port());
     return ports;
 }
