@@ -63,6 +63,7 @@ int choose_application_protocol(SSL* session, const unsigned char** chosen,
 void remember_refusal(SSL* session, const std::string& why) {
     if (SSL_get_ex_data(session, refusal_slot())) return;  // the first reason is the reason
     auto text = std::make_unique<std::string>(why);
+    // NOLINTNEXTLINE(bugprone-unused-return-value): the session owns the text now.
     if (SSL_set_ex_data(session, refusal_slot(), text.get()) == 1) (void)text.release();
 }
 

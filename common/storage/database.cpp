@@ -133,7 +133,7 @@ Transaction::~Transaction() {
     if (!open_ || !database_.in_transaction()) return;
     try {
         database_.execute("ROLLBACK");
-    } catch (const DatabaseError&) {
+    } catch (const DatabaseError&) {  // NOLINT(bugprone-empty-catch)
         // Nothing was committed either way; the next BEGIN reports what is wrong.
     }
 }
