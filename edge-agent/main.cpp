@@ -2,6 +2,7 @@
 #include "common/ops/command_line.hpp"
 #include "edge-agent/runtime/edge_config.hpp"
 #include "edge-agent/runtime/edge_runtime.hpp"
+#include "edge-agent/runtime/spool_verbs.hpp"
 
 namespace {
 
@@ -22,6 +23,7 @@ ops::AgentPaths paths(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return ops::run_command_line(
-        {"edge-agent", base::Role::edge, edge_agent::run_edge_agent, check, paths}, argc, argv);
+    return ops::run_command_line({"edge-agent", base::Role::edge, edge_agent::run_edge_agent, check,
+                                  paths, true, edge_agent::run_spool_verb},
+                                 argc, argv);
 }

@@ -22,6 +22,6 @@ ops::AgentPaths paths(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return ops::run_command_line({"it-agent", base::Role::it, it_agent::run_it_agent, check, paths},
-                                 argc, argv);
+    return ops::run_command_line(
+        {"it-agent", base::Role::it, it_agent::run_it_agent, check, paths, true}, argc, argv);
 }

@@ -130,6 +130,9 @@ BrokerSection read_broker(Document& document) {
     bytes("session_queue_bytes", broker.session_queue_bytes, 1U << 30U);
     broker.retained_bytes =
         table.size("retained_bytes", broker.retained_bytes, 1U << 10U, 1ULL << 40U);
+    // 65,535 s is what MQTT can say.
+    const auto keep_alive = table.duration_or_off("max_keep_alive", 1s, 18h);
+    if (table.has("max_keep_alive")) broker.max_keep_alive = keep_alive;
     if (broker.session_queue_bytes < broker.max_packet_bytes)
         table.error("session_queue_bytes", "must hold at least one packet of max_packet_bytes");
     table.not_in_this_version("users");

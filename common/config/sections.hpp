@@ -64,6 +64,7 @@ struct BrokerSection {
     std::uint32_t session_queue_messages = 100'000;
     std::uint32_t max_inflight = 65'535;
     std::uint64_t retained_bytes = 256U << 20U;
+    std::optional<base::Duration> max_keep_alive = std::chrono::minutes(10);  // nothing: off
 };
 BrokerSection read_broker(Document& document);
 

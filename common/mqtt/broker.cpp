@@ -9,8 +9,9 @@
 
 namespace sallyport::mqtt {
 
-Broker::Impl::Impl(const BrokerLimits& limits, std::uint64_t seed)
+Broker::Impl::Impl(const BrokerLimits& limits, std::uint64_t seed, const BrokerOptions& options)
     : limits_(limits),
+      options_(options),
       random_state_(seed),
       authorisation_(limits.max_topic_levels),
       retained_(limits.retained_messages, limits.retained_bytes) {}
@@ -115,6 +116,7 @@ void Broker::Impl::process(Connection& connection, base::ByteView packet) {
     const Attached* attached = connection.attached();
     if (attached == nullptr) {
         handle_first(connection, packet);
+        release_saved();
         return;
     }
     const auto decoded = decode(packet, attached->version);
@@ -123,6 +125,7 @@ void Broker::Impl::process(Connection& connection, base::ByteView packet) {
         return;
     }
     std::visit([&](const auto& whole) { handle(connection, whole); }, *decoded);
+    release_saved();
 }
 
 void Broker::Impl::closed(base::ConnectionId id, base::Now now) {
@@ -138,11 +141,13 @@ void Broker::Impl::closed(base::ConnectionId id, base::Now now) {
         detach(*overrun->session, false);
     else if (std::holds_alternative<AwaitingConnect>(connection->state))
         ++counters_.connections_refused;
+    release_saved();
 }
 
 void Broker::Impl::expire(base::Now now) {
     begin_input(now);
     while (const auto due = deadlines_.take_due(now.instant)) on_due(*due);
+    release_saved();
 }
 
 void Broker::Impl::on_due(const Deadline& due) {
@@ -191,37 +196,18 @@ void Broker::Impl::judge_silence(Connection& connection) {
     disconnect(connection, ReasonCode::keep_alive_timeout, attached->version == Version::v5);
 }
 
-void Broker::Impl::publish(const Message& message, base::Now now) {
-    now_ = now;
-    Publish packet;
-    packet.topic = message.topic;
-    packet.payload = message.payload;
-    packet.properties = message.properties;
-    packet.qos = message.qos;
-    packet.retain = message.retain;
-    distribute(packet, nullptr);
-}
-
-bool Broker::Impl::replace_retained_properties(std::string_view topic, base::ByteView properties) {
-    const auto retained = retained_.find(topic);
-    if (!retained) return false;
-    Publish packet;
-    packet.properties = properties;
-    auto changed = std::make_shared<StoredMessage>(*retained);
-    const auto fresh = store(packet, {}, now_.instant);
-    changed->properties = fresh->properties;
-    if (fresh->expires_at) changed->expires_at = fresh->expires_at;
-    retained_.set(std::move(changed), now_.instant);
-    counters_.retained = retained_.size();
-    return true;
-}
-
-Broker::Broker(const BrokerLimits& limits, std::uint64_t seed)
-    : impl_(std::make_unique<Impl>(limits, seed)) {}
+Broker::Broker(const BrokerLimits& limits, std::uint64_t seed, const BrokerOptions& options)
+    : impl_(std::make_unique<Impl>(limits, seed, options)) {}
 Broker::~Broker() = default;
 
 void Broker::protect(std::string_view filter) {
     impl_->protect(filter);
+}
+void Broker::restore(const DurableState& state, base::Now now) {
+    impl_->restore(state, now);
+}
+bool Broker::restore_receipt(std::string_view client_id, std::uint16_t packet_id) {
+    return impl_->restore_receipt(client_id, packet_id);
 }
 void Broker::opened(base::ConnectionId id, const base::Peer& /*peer*/, base::Now now) {
     impl_->opened(id, now);
@@ -238,11 +224,36 @@ void Broker::expire(base::Now now) {
 void Broker::acknowledge(AckToken token, ReasonCode reason, base::Now now) {
     impl_->acknowledge(token, reason, now);
 }
+void Broker::acknowledge_release(AckToken token, base::Now now) {
+    impl_->acknowledge_release(token, now);
+}
+void Broker::changes_saved(std::uint64_t upto, base::Now now) {
+    impl_->changes_saved(upto, now);
+}
+std::optional<DurableChanges> Broker::next_changes() {
+    return impl_->next_changes();
+}
+std::uint64_t Broker::publish_to_lasting(const Message& message, base::Now now) {
+    return impl_->publish_to_lasting(message, now);
+}
+void Broker::publish_to_passing(const Message& message, std::uint64_t stage, base::Now now) {
+    impl_->publish_to_passing(message, stage, now);
+}
 void Broker::publish(const Message& message, base::Now now) {
     impl_->publish(message, now);
 }
+void Broker::set_retained(const Message& message, base::Now now) {
+    impl_->set_retained(message, now);
+}
+bool Broker::has_lasting_sessions() const {
+    return impl_->has_lasting_sessions();
+}
 bool Broker::replace_retained_properties(std::string_view topic, base::ByteView properties) {
-    return impl_->replace_retained_properties(topic, properties);
+    return impl_->replace_retained(topic, std::nullopt, properties);
+}
+bool Broker::replace_retained(std::string_view topic, base::ByteView payload,
+                              base::ByteView properties) {
+    return impl_->replace_retained(topic, payload, properties);
 }
 void Broker::pause_publisher(AckToken token) {
     impl_->pause_publisher(token);

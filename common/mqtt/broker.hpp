@@ -8,6 +8,10 @@
 // Acknowledgements to publishers are the owner's decision: every QoS 1 or 2 PUBLISH appears as an
 // event `Published` with an AckToken, and PUBACK (or PUBREC) leaves when acknowledge(token) is
 // called. Local fan-out and retaining have happened by then; they wait for nobody.
+//
+// With BrokerOptions::keeps_state the broker journals what outlives the process (durable_state.hpp)
+// and holds back what must not be said before it is on disk. After each call, and after
+// take_output, the owner asks for next_changes(), writes them, and calls changes_saved().
 #pragma once
 
 #include <cstdint>
@@ -18,6 +22,7 @@
 #include <variant>
 
 #include "common/base/network_core.hpp"
+#include "common/mqtt/durable_state.hpp"
 #include "common/mqtt/packet.hpp"
 
 namespace sallyport::mqtt {
@@ -37,7 +42,18 @@ struct BrokerLimits {
     std::uint32_t retained_messages = 1'000'000;
     std::uint16_t max_topic_aliases = 64;  // per connection and direction
     base::Duration connect_timeout = std::chrono::seconds(5);
+    /// v5 clients that ask for a longer keep alive, or none, are told this one; 0: they are not.
+    base::Duration max_keep_alive = std::chrono::minutes(10);
     base::Duration max_session_expiry = std::chrono::hours(24 * 7);
+};
+
+/// What the owner does beside the broker.
+struct BrokerOptions {
+    /// It saves next_changes(). False: nothing is journalled, and nothing waits for a disk.
+    bool keeps_state = false;
+    /// It keeps receipts of QoS 2 publishes of its own, on disk: it calls restore_receipt() at a
+    /// start and answers Released. False: a receipt of the broker's store is all there is.
+    bool owner_keeps_receipts = false;
 };
 
 /// Identifies one unacknowledged QoS > 0 publish of one session. Stays valid over reconnects of the
@@ -58,6 +74,19 @@ struct Published {
     bool retain = false;
     bool is_will = false;
     AckToken token;
+    /// A QoS 2 publish of which a restart or disconnect_publisher() had interrupted the exchange.
+    /// The broker had it already, and has not fanned it out again: the owner takes its share.
+    bool already_distributed = false;
+    /// Likewise, but it is the owner that had it (restore_receipt): it only acknowledges.
+    bool already_yours = false;
+    bool may_be_refused = false;  // its sender is told the reason of an acknowledgement (MQTT 5)
+};
+/// PUBREL has come for a QoS 2 publish: the owner lets go of its receipt, and PUBCOMP waits for
+/// acknowledge_release(token). Only with BrokerOptions::owner_keeps_receipts.
+struct Released {
+    std::string_view client_id;
+    std::uint16_t packet_id = 0;
+    AckToken token;
 };
 struct ClientConnected {
     std::string_view client_id;
@@ -69,7 +98,7 @@ struct ClientGone {
     bool by_disconnect = false;  // a normal DISCONNECT; else the connection just ended
     bool taken_over = false;     // another connection of the same client took the session
 };
-using BrokerEvent = std::variant<Published, ClientConnected, ClientGone>;
+using BrokerEvent = std::variant<Published, Released, ClientConnected, ClientGone>;
 
 /// A message the owner publishes, or that a restart restores.
 struct Message {
@@ -78,6 +107,9 @@ struct Message {
     base::ByteView properties;  // raw v5 block
     Qos qos = Qos::at_most_once;
     bool retain = false;
+    /// The owner has the retained copy in a store of its own, or makes it afresh at each start: the
+    /// broker does not journal it.
+    bool owner_keeps_retained = false;
 };
 
 struct BrokerCounters {
@@ -86,6 +118,7 @@ struct BrokerCounters {
     std::uint64_t bytes_received = 0, bytes_sent = 0;
     std::uint64_t dropped_qos0 = 0, dropped_queue_full = 0;  // per subscriber
     std::uint64_t refused_publishes = 0;                     // protected topics
+    std::uint64_t restored_left_out = 0;                     // rows of a start that made no sense
     std::uint64_t clients_connected = 0, sessions = 0, subscriptions = 0, retained = 0;
 };
 
@@ -94,7 +127,7 @@ public:
     /// `seed` feeds assigned client identifiers only. Clients' publishes to `protected_prefix`
     /// topics
     /// ("sallyport/") are refused: v5 0x87, v3.1.1 acknowledged, dropped and counted.
-    Broker(const BrokerLimits& limits, std::uint64_t seed);
+    Broker(const BrokerLimits& limits, std::uint64_t seed, const BrokerOptions& options = {});
     ~Broker();
     Broker(const Broker&) = delete;
     Broker& operator=(const Broker&) = delete;
@@ -102,6 +135,14 @@ public:
     /// Topics only the owner may publish on: those under "sallyport/", and those matching filters
     /// added here (for an it-agent: what edges feed).
     void protect(std::string_view filter);
+
+    // A start, before the first input; only with keeps_state.
+    /// Takes back what the store found. Rows that contradict each other or that no broker could
+    /// have written are left out, counted in `restored_left_out`, and removed by the next changes.
+    void restore(const DurableState& state, base::Now now);
+    /// The owner's own log has the QoS 2 publish that this client sent under this identifier, and
+    /// has not seen it released. False: the session is gone, and so is the need for the receipt.
+    bool restore_receipt(std::string_view client_id, std::uint16_t packet_id);
 
     // Inputs.
     void opened(base::ConnectionId id, const base::Peer& peer, base::Now now);
@@ -111,22 +152,46 @@ public:
     /// Lets PUBACK or PUBREC leave. A failure code (>= 0x80) reaches v5 clients only; 3.1.1 has no
     /// way to say it and gets the plain acknowledgement.
     void acknowledge(AckToken token, ReasonCode reason, base::Now now);
+    /// Answers Released. A token of a session that is gone does nothing.
+    void acknowledge_release(AckToken token, base::Now now);
     /// Fan-out and retaining of the owner's own message; makes no Published event.
     void publish(const Message& message, base::Now now);
+    /// The same in two steps, for an owner that saves the broker's changes together with its own.
+    /// First what is on disk: the retained copy and the queues of lasting sessions, of which nobody
+    /// hears before the changes are saved. Shared subscriptions with a lasting member are served by
+    /// such a member. Returns the publication's stage number.
+    std::uint64_t publish_to_lasting(const Message& message, base::Now now);
+    /// Then, when they are saved, everybody else. Once for each stage, in order, with the same
+    /// message; who was served in the first step is not served again, whatever has become of it.
+    void publish_to_passing(const Message& message, std::uint64_t stage, base::Now now);
+    /// Puts the message in the place of its topic's retained one. Nobody is told. For a start.
+    void set_retained(const Message& message, base::Now now);
+    /// Whether publish_to_lasting() would find a session at all.
+    bool has_lasting_sessions() const;
     /// Replaces payload-less state of a retained message: the properties of the retained copy of
     /// `topic`. Nobody is told. False: nothing is retained there.
     bool replace_retained_properties(std::string_view topic, base::ByteView properties);
+    /// The same with another payload, too, which must not be empty.
+    bool replace_retained(std::string_view topic, base::ByteView payload,
+                          base::ByteView properties);
     /// Stops or resumes reading from the client that holds `token`'s session (its keep alive is
     /// suspended meanwhile).
     void pause_publisher(AckToken token);
     void resume_publishers(base::Now now);
     /// Ends the connection of the client that holds `token`'s session (v5: with `reason`): what it
-    /// has not had acknowledged it sends again on its next one.
+    /// has not had acknowledged it sends again on its next one. A QoS 2 publish comes again with
+    /// `already_distributed`.
     void disconnect_publisher(AckToken token, ReasonCode reason, base::Now now);
     /// Tells every client goodbye (v5: 0x8B) and closes.
     void shut_down(base::Now now);
 
+    /// A batch of next_changes() is on disk, all of it. What waited for it leaves.
+    void changes_saved(std::uint64_t upto, base::Now now);
+
     // Outputs.
+    /// All changes since the last batch. Nothing while one is under way: a batch that could not be
+    /// written the owner tries again by itself, until it is saved.
+    std::optional<DurableChanges> next_changes();
     std::optional<BrokerEvent> next_event();
     std::optional<base::Command> next_command();
     bool take_output(base::ConnectionId id, base::Bytes& out);

@@ -1,12 +1,16 @@
 // The broker's state and its operations, one .cpp a topic: broker.cpp (inputs and framing),
 // broker_output.cpp (replies, closing, output), sessions.cpp (a session's life), fan_out.cpp (one
-// message to its subscribers), subscriber_window.cpp (what a subscriber is sent next), and one
-// handle_*.cpp a packet type.
+// message to its subscribers), owner_publish.cpp (the owner's messages), subscriber_window.cpp
+// (what a subscriber is sent next), keep_state.cpp (what is journalled), hold_until_saved.cpp (what
+// waits for the disk), restore_state.cpp (a start), and one handle_*.cpp a packet type.
 #pragma once
 
+#include <compare>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -17,6 +21,7 @@
 #include "common/mqtt/broker.hpp"
 #include "common/mqtt/encode.hpp"
 #include "common/mqtt/encoded_publish.hpp"
+#include "common/mqtt/journal.hpp"
 #include "common/mqtt/recipients.hpp"
 #include "common/mqtt/retained_store.hpp"
 #include "common/mqtt/session.hpp"
@@ -37,14 +42,45 @@ constexpr base::Duration kProgressWindow = std::chrono::seconds(10);
 struct ConnectTerms {
     base::Duration expiry{};                        // as granted
     std::optional<std::uint32_t> granted_expiry_s;  // to be told, where it is not what was asked
+    std::uint16_t keep_alive_s = 0;                 // as it holds; 0: off
     std::uint16_t receive_maximum = 65'535;
     std::size_t packet_bytes_max = std::numeric_limits<std::size_t>::max();
     bool has_authentication = false;
 };
 
+/// Something that waits until a change is on disk. It says where to look, not what to do: what is
+/// due is judged when the time has come, so one that has become void does nothing.
+struct Held {
+    enum class Kind : std::uint8_t { receipt, flight, reply };
+
+    std::uint64_t until = 0;  // number of the change
+    Kind kind{};
+    std::uint64_t key = 0;  // session; reply: connection
+    std::uint16_t packet_id = 0;
+
+    friend auto operator<=>(const Held&, const Held&) = default;
+};
+
+/// Whom a distribution serves (publish_to_lasting, publish_to_passing).
+enum class Step : std::uint8_t { all, lasting, passing };
+
+/// What the first step of a publication in two has served.
+struct Stage {
+    std::vector<std::uint64_t> sessions;  // keys, sorted
+    std::vector<std::uint64_t> groups;    // ids, sorted
+};
+/// A retained copy between its two steps: journalled, and shown to nobody.
+struct StagedRetained {
+    std::uint64_t stage = 0;
+    StoredMessagePtr message;  // none: cleared
+};
+
 class Broker::Impl {
 public:
-    Impl(const BrokerLimits& limits, std::uint64_t seed);
+    Impl(const BrokerLimits& limits, std::uint64_t seed, const BrokerOptions& options);
+
+    void restore(const DurableState& state, base::Now now);
+    bool restore_receipt(std::string_view client_id, std::uint16_t packet_id);
 
     void protect(std::string_view filter) { authorisation_.protect(filter); }
     void opened(base::ConnectionId id, base::Now now);
@@ -52,8 +88,16 @@ public:
     void closed(base::ConnectionId id, base::Now now);
     void expire(base::Now now);
     void acknowledge(AckToken token, ReasonCode reason, base::Now now);
+    void acknowledge_release(AckToken token, base::Now now);
     void publish(const Message& message, base::Now now);
-    bool replace_retained_properties(std::string_view topic, base::ByteView properties);
+    std::uint64_t publish_to_lasting(const Message& message, base::Now now);
+    void publish_to_passing(const Message& message, std::uint64_t stage, base::Now now);
+    void set_retained(const Message& message, base::Now now);
+    bool has_lasting_sessions() const { return lasting_sessions_ > 0; }
+    void changes_saved(std::uint64_t upto, base::Now now);
+    std::optional<DurableChanges> next_changes() { return journal_.take(now_); }
+    bool replace_retained(std::string_view topic, std::optional<base::ByteView> payload,
+                          base::ByteView properties);
     void pause_publisher(AckToken token);
     void resume_publishers(base::Now now);
     void disconnect_publisher(AckToken token, ReasonCode reason, base::Now now);
@@ -82,6 +126,7 @@ private:
     void refuse_undecodable(Connection& connection, base::ByteView packet, ReasonCode reason);
     void refuse(Connection& connection, Version version, ReasonCode reason);
     ConnectTerms read_terms(const Connect& connect) const;
+    std::uint16_t keep_alive_for(const Connect& connect) const;
     std::optional<ReasonCode> refusal(const Connect& connect, const ConnectTerms& terms);
     void accept(Connection& connection, const Connect& connect, const ConnectTerms& terms);
     void attach(Connection& connection, Session& session, const Connect& connect,
@@ -109,12 +154,21 @@ private:
     void receive_acknowledged(Connection& connection, Session& session, const Publish& publish);
     void answer_refused(Connection& connection, Session& session, const Publish& publish,
                         ReasonCode reason);
-    void take_in(Session& session, const Publish& publish, AckToken token);
+    void receive_repeat(Session& session, const Publish& publish,
+                        InboundReceipts::Receipt& earlier);
+    void distribute_acknowledged(Session& session, const Publish& publish,
+                                 InboundReceipts::Receipt& receipt);
+    void forget_held(const Session& session, std::uint16_t packet_id,
+                     const InboundReceipts::Receipt& receipt);
+    void answer_receipt(Session& session, std::uint16_t packet_id);
 
     // handle_acknowledgement.cpp
     void on_puback(Connection& connection, Session& session, std::uint16_t packet_id);
     void on_pubrec(Connection& connection, Session& session, const Acknowledgement& received);
     void on_pubrel(Connection& connection, Session& session, std::uint16_t packet_id);
+    void release_flight(Session& session, std::uint16_t packet_id, OutboundQueue::InFlight& entry);
+    void begin_release(Session& session, std::uint16_t packet_id,
+                       InboundReceipts::Receipt& receipt);
     void on_pubcomp(Session& session, std::uint16_t packet_id);
     void complete(Session& session, std::uint16_t packet_id);
 
@@ -139,8 +193,65 @@ private:
     void deliver_at_most_once(Session& session, bool retain);
     void deliver_acknowledged(Session& session, Qos qos, bool retain, bool shared);
     void deliver_shared(ShareGroup& group);
+    bool serves(const Session& session, Qos qos) const;
+    bool serves(const ShareGroup& group) const;
+    const Subscriber& choose_member(ShareGroup& group);
     void retain_passing();
+    void retain(std::string_view topic, const StoredMessagePtr& message);
     const StoredMessagePtr& stored_passing();
+
+    // owner_publish.cpp
+    void stage_retained(const Message& message, std::uint64_t stage);
+    bool show_retained(const StoredMessagePtr& message);
+    void show_staged_retained(std::string_view topic, std::uint64_t stage);
+    StoredMessagePtr altered(const StoredMessage& message, std::optional<base::ByteView> payload,
+                             base::ByteView properties);
+
+    // keep_state.cpp
+    void keep_session(Session& session);
+    void unkeep_session(Session& session);
+    void keep_lists(Session& session, bool on);
+    void keep_subscription(Session& session, std::string_view filter,
+                           const SubscriptionOptions& options, bool is_new);
+    void unkeep_subscription(Session& session, std::string_view filter);
+    std::uint64_t keep_delivery(const Session& session, const Delivery& delivery,
+                                std::uint16_t packet_id, bool released, bool is_new);
+    void unkeep_delivery(const Session& session, const Delivery& delivery);
+    void unkeep_message(const StoredMessagePtr& message);
+    void keep_receipt(const Session& session, std::uint16_t packet_id,
+                      InboundReceipts::Receipt& receipt);
+    void unkeep_receipt(const Session& session, std::uint16_t packet_id,
+                        InboundReceipts::Receipt& receipt);
+    void keep_retained(const StoredMessagePtr& message, bool is_new);
+    void unkeep_retained(std::string_view topic);
+
+    // hold_until_saved.cpp
+    void hold_flight(const Session& session, std::uint16_t packet_id, std::uint64_t until);
+    void release_saved();
+    void release(const Held& held);
+    template <class P>
+    void send_after(Connection& connection, const P& packet, std::uint64_t until) {
+        if (journal_.is_saved(until)) {
+            send(connection, packet);
+            return;
+        }
+        HeldReply reply{until, {}};
+        encode(reply.packet, packet, connection.attached()->version);
+        hold_reply(connection, std::move(reply));
+    }
+    void hold_reply(Connection& connection, HeldReply reply);
+    void release_replies(Connection& connection);
+
+    // restore_state.cpp
+    void restore_session(const SessionPut& row);
+    void restore_subscription(const SubscriptionPut& row);
+    void restore_messages(const std::vector<MessagePut>& rows,
+                          std::unordered_map<MessageNumber, StoredMessagePtr>& messages);
+    void restore_delivery(const DeliveryPut& row,
+                          const std::unordered_map<MessageNumber, StoredMessagePtr>& messages);
+    void restore_stored_receipt(const ReceiptPut& row);
+    void restore_retained(const RetainedPut& row);
+    void leave_out(DurableChange gone);
 
     // subscriber_window.cpp
     Connection* online(const Session& session) const;
@@ -148,10 +259,13 @@ private:
                                std::size_t bytes) const;
     bool may_begin(const Session& session, const Connection& connection) const;
     void enqueue(Session& session, Delivery delivery);
+    void trim(Session& session);
+    void complete_delivery(Session& session, std::uint16_t packet_id);
     void pump(Session& session);
-    void send_again(Connection& connection, Session& session, std::uint16_t packet_id);
+    void send_in_flight(Connection& connection, Session& session, std::uint16_t packet_id);
     void send_waiting(Connection& connection, Session& session);
     std::uint16_t begin_flight(Session& session, Delivery delivery);
+    bool hold_first_sending(const Session& session, std::uint16_t packet_id);
     Publish to_packet(const Delivery& delivery, Version version);
     bool write(Connection& connection, const Publish& packet);
     void update_holding(Session& session);
@@ -178,6 +292,7 @@ private:
     }
 
     BrokerLimits limits_;
+    BrokerOptions options_;
     std::uint64_t random_state_;
     base::Now now_{};
     BrokerCounters counters_;
@@ -191,6 +306,14 @@ private:
     std::uint64_t last_session_key_ = 0;
     std::size_t holding_ = 0;  // sessions for which holds_back() is true
     std::vector<base::ConnectionId> paused_;
+
+    Journal journal_;
+    std::set<Held> held_;
+    MessageNumber last_message_number_ = 0;
+    std::uint64_t last_stage_ = 0;
+    std::map<std::uint64_t, Stage> stages_;  // those whose first step has served anybody
+    std::size_t lasting_sessions_ = 0;       // whose lists are kept
+    TextMap<StagedRetained> staged_retained_;
 
     std::vector<BrokerEvent> events_;
     std::size_t events_taken_ = 0;
@@ -208,12 +331,17 @@ private:
     Publish passing_;
     std::string_view passing_publisher_;
     StoredMessagePtr passing_stored_;
+    bool passing_owner_keeps_ = false;  // Message::owner_keeps_retained
     EncodedPublish encoded_;
     SubscriptionTree::Matches matches_;
     Recipients recipients_;
     std::vector<std::uint32_t> identifiers_;
     base::Bytes block_;
     std::vector<StoredMessagePtr> matched_retained_;
+    std::vector<Delivery> trimmed_;
+    std::vector<StoredMessagePtr> retained_expired_;
+    Step step_ = Step::all;
+    Stage stage_;  // of the distribution under way
 };
 
 }  // namespace sallyport::mqtt

@@ -82,12 +82,18 @@ void Broker::Impl::disconnect_publisher(AckToken token, ReasonCode reason, base:
     now_ = now;
     Session* session = find_session(token.session);
     if (session == nullptr) return;
-    // Forgotten, so that the message counts as new when it is sent again (QoS 2, too).
-    const auto* receipt = session->inbound.find(token.packet_id);
-    if (receipt != nullptr && receipt->generation == token.generation)
-        session->inbound.erase(token.packet_id);
+    auto* receipt = session->inbound.find(token.packet_id);
+    if (receipt != nullptr && receipt->generation == token.generation &&
+        receipt->state == InboundReceipts::State::with_owner) {
+        // QoS 1 counts as new when it is sent again; of QoS 2 the owner's share is missing.
+        if (receipt->qos == Qos::exactly_once)
+            receipt->state = InboundReceipts::State::interrupted;
+        else
+            session->inbound.erase(token.packet_id);
+    }
     Connection* connection = online(*session);
     if (connection != nullptr) disconnect(*connection, reason);
+    release_saved();
 }
 
 void Broker::Impl::resume_publishers(base::Now now) {
@@ -152,6 +158,7 @@ bool Broker::Impl::take_output(base::ConnectionId id, base::Bytes& out) {
     connection->output_announced = false;
     counters_.bytes_sent += out.size();
     if (const Attached* attached = connection->attached()) pump(*attached->session);
+    release_saved();
     return true;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/assert.hpp"
 #include "common/mqtt/broker_impl.hpp"
 
 namespace sallyport::mqtt {
@@ -16,13 +17,30 @@ void Broker::Impl::distribute(const Publish& message, const Session* publisher) 
     subscriptions_.match(message.topic, matches_);
     recipients_.collect(matches_, publisher);
     for (const Recipient& recipient : recipients_.all()) {
+        const Qos qos = std::min(recipient.qos, message.qos);
+        if (!serves(*recipient.session, qos)) continue;
         recipients_.identifiers(recipient, identifiers_);
-        deliver(*recipient.session, std::min(recipient.qos, message.qos),
-                recipient.retain_as_published && message.retain, false);
+        deliver(*recipient.session, qos, recipient.retain_as_published && message.retain, false);
     }
-    for (ShareGroup* group : matches_.groups) deliver_shared(*group);
-    if (message.retain) retain_passing();
+    for (ShareGroup* group : matches_.groups)
+        if (serves(*group)) deliver_shared(*group);
+    if (message.retain && step_ == Step::all) retain_passing();
     passing_stored_.reset();
+}
+
+/// Whether the session is served in this step. `stage_` gets to know whom the first has served.
+bool Broker::Impl::serves(const Session& session, Qos qos) const {
+    if (step_ == Step::all) return true;
+    if (step_ == Step::lasting) return session.lists_are_kept && qos != Qos::at_most_once;
+    return !std::ranges::binary_search(stage_.sessions, session.key);
+}
+
+bool Broker::Impl::serves(const ShareGroup& group) const {
+    if (step_ == Step::all) return true;
+    if (step_ == Step::passing) return !std::ranges::binary_search(stage_.groups, group.id);
+    return std::ranges::any_of(group.members, [&](const Subscriber& member) {
+        return serves(*member.session, std::min(member.options.qos, passing_.qos));
+    });
 }
 
 /// One subscriber's copy, with the Subscription Identifiers in `identifiers_`.
@@ -64,6 +82,7 @@ void Broker::Impl::deliver_at_most_once(Session& session, bool retain) {
 
 void Broker::Impl::deliver_acknowledged(Session& session, Qos qos, bool retain, bool shared) {
     Delivery delivery{stored_passing(), qos, retain, shared, identifiers_};
+    if (step_ == Step::lasting && !shared) stage_.sessions.push_back(session.key);
     Connection* connection = online(session);
     if (connection == nullptr || !delivery.subscription_ids.empty() ||
         !may_begin(session, *connection)) {
@@ -74,37 +93,65 @@ void Broker::Impl::deliver_acknowledged(Session& session, Qos qos, bool retain, 
     const Attached& attached = *connection->attached();
     if (encoded_.size(attached.version, qos, retain) > attached.packet_bytes_max) return;
     const std::uint16_t packet_id = begin_flight(session, std::move(delivery));
-    encoded_.append_to(connection->output, attached.version, qos, retain, packet_id);
-    ++counters_.messages_sent;
-    announce(*connection);
+    if (!hold_first_sending(session, packet_id)) {
+        encoded_.append_to(connection->output, attached.version, qos, retain, packet_id);
+        ++counters_.messages_sent;
+        announce(*connection);
+    }
     update_holding(session);
 }
 
-/// 4.8.2: one member gets it. Members take turns; those who are offline are passed over while
-/// another is not, and otherwise it waits in the queue of the one whose turn it is.
+/// 4.8.2: one member gets it.
 void Broker::Impl::deliver_shared(ShareGroup& group) {
-    const std::size_t count = group.members.size();
-    std::size_t chosen = group.next % count;
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::size_t candidate = (group.next + i) % count;
-        if (online(*group.members[candidate].session) == nullptr) continue;
-        chosen = candidate;
-        break;
-    }
-    group.next = (chosen + 1) % count;
-    const Subscriber& member = group.members[chosen];
+    const Subscriber& member = choose_member(group);
+    if (step_ == Step::lasting) stage_.groups.push_back(group.id);
     identifiers_.clear();
     if (member.options.identifier != 0) identifiers_.push_back(member.options.identifier);
     deliver(*member.session, std::min(member.options.qos, passing_.qos),
             member.options.retain_as_published && passing_.retain, true);
 }
 
-/// An empty payload clears (3.3.1.3).
+/// Members take turns; those who are offline are passed over while another is not, and otherwise it
+/// waits in the queue of the one whose turn it is. In the first of two steps only those count whose
+/// queue is on disk.
+const Subscriber& Broker::Impl::choose_member(ShareGroup& group) {
+    const std::size_t count = group.members.size();
+    std::optional<std::size_t> chosen;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t candidate = (group.next + i) % count;
+        const Subscriber& member = group.members[candidate];
+        const bool counts = step_ != Step::lasting ||
+                            serves(*member.session, std::min(member.options.qos, passing_.qos));
+        if (!counts) continue;
+        const bool is_online = online(*member.session) != nullptr;
+        if (!chosen || is_online) chosen = candidate;
+        if (is_online) break;
+    }
+    SALLYPORT_ASSERT(chosen.has_value());
+    group.next = (*chosen + 1) % count;
+    return group.members[*chosen];
+}
+
 void Broker::Impl::retain_passing() {
-    if (passing_.payload.empty())
-        retained_.erase(passing_.topic);
-    else
-        retained_.set(stored_passing(), now_.instant);
+    if (!staged_retained_.empty()) {
+        const auto staged = staged_retained_.find(passing_.topic);
+        if (staged != staged_retained_.end()) staged_retained_.erase(staged);  // this one is newer
+    }
+    const auto message = passing_.payload.empty() ? StoredMessagePtr{} : stored_passing();
+    if (message) message->owner_keeps_retained = passing_owner_keeps_;
+    retain(passing_.topic, message);
+}
+
+/// No message, or none that there is room for, clears (3.3.1.3).
+void Broker::Impl::retain(std::string_view topic, const StoredMessagePtr& message) {
+    const auto before = options_.keeps_state ? retained_.find(topic) : nullptr;
+    const bool was_there = before != nullptr && !before->owner_keeps_retained;
+    const bool is_there = message != nullptr && show_retained(message);
+    if (is_there)
+        keep_retained(message, !was_there);
+    else if (was_there)
+        unkeep_retained(topic);
+    if (message == nullptr) retained_.erase(topic);
     counters_.retained = retained_.size();
 }
 

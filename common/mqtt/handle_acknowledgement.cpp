@@ -28,7 +28,7 @@ void Broker::Impl::on_puback(Connection& connection, Session& session, std::uint
 
 void Broker::Impl::on_pubrec(Connection& connection, Session& session,
                              const Acknowledgement& received) {
-    const auto* entry = session.outbound.find(received.packet_id);
+    auto* entry = session.outbound.find(received.packet_id);
     if (entry != nullptr && entry->delivery.qos != Qos::exactly_once) {
         disconnect(connection, ReasonCode::protocol_error);
         return;
@@ -37,30 +37,74 @@ void Broker::Impl::on_pubrec(Connection& connection, Session& session,
         if (entry != nullptr) complete(session, received.packet_id);
         return;
     }
-    if (entry != nullptr) session.outbound.release(received.packet_id);
-    send(connection, Acknowledgement{PacketType::pubrel,
-                                     received.packet_id,
-                                     entry != nullptr ? ReasonCode::success
-                                                      : ReasonCode::packet_identifier_not_found,
-                                     {}});
+    if (entry == nullptr) {
+        send(connection, Acknowledgement{PacketType::pubrel,
+                                         received.packet_id,
+                                         ReasonCode::packet_identifier_not_found,
+                                         {}});
+    } else {
+        if (!entry->released) release_flight(session, received.packet_id, *entry);
+        if (entry->sent) send_in_flight(connection, session, received.packet_id);
+    }
     session.last_progress = now_.instant;
     pump(session);
 }
 
+/// The message is the client's. PUBREL says so, and must not be taken back: it waits for the disk.
+void Broker::Impl::release_flight(Session& session, std::uint16_t packet_id,
+                                  OutboundQueue::InFlight& entry) {
+    const StoredMessagePtr message = entry.delivery.message;
+    session.outbound.release(packet_id);
+    if (!session.lists_are_kept) return;
+    entry.delivery.held_until = keep_delivery(session, entry.delivery, packet_id, true, false);
+    unkeep_message(message);
+}
+
 void Broker::Impl::on_pubrel(Connection& connection, Session& session, std::uint16_t packet_id) {
-    const auto* receipt = session.inbound.find(packet_id);
-    const bool known = receipt != nullptr && receipt->qos == Qos::exactly_once;
-    if (known && !receipt->acknowledged) {
+    using State = InboundReceipts::State;
+    auto* receipt = session.inbound.find(packet_id);
+    if (receipt == nullptr || receipt->qos != Qos::exactly_once) {
+        send(connection,
+             Acknowledgement{
+                 PacketType::pubcomp, packet_id, ReasonCode::packet_identifier_not_found, {}});
+        return;
+    }
+    const bool awaits_pubrec =
+        receipt->state == State::with_owner ||
+        (receipt->state == State::acknowledged && !journal_.is_saved(receipt->held_until));
+    if (awaits_pubrec) {
         // A release of what has not been received yet: PUBREC is still to come.
         disconnect(connection, ReasonCode::protocol_error);
         return;
     }
-    if (known) session.inbound.erase(packet_id);
-    send(connection,
-         Acknowledgement{PacketType::pubcomp,
-                         packet_id,
-                         known ? ReasonCode::success : ReasonCode::packet_identifier_not_found,
-                         {}});
+    receipt->asked_on = connection.id;
+    if (receipt->state != State::released) begin_release(session, packet_id, *receipt);
+    answer_receipt(session, packet_id);
+}
+
+/// The receipt must be gone from the disk before PUBCOMP lets the client use the identifier again.
+void Broker::Impl::begin_release(Session& session, std::uint16_t packet_id,
+                                 InboundReceipts::Receipt& receipt) {
+    receipt.state = InboundReceipts::State::released;
+    receipt.reason = ReasonCode::success;
+    receipt.owner_released = !options_.owner_keeps_receipts;
+    unkeep_receipt(session, packet_id, receipt);
+    if (receipt.owner_released) return;
+    events_.emplace_back(Released{session.client_id, packet_id,
+                                  AckToken{session.key, packet_id, receipt.generation}});
+}
+
+void Broker::Impl::acknowledge_release(AckToken token, base::Now now) {
+    now_ = now;
+    Session* session = find_session(token.session);
+    if (session == nullptr) return;
+    auto* receipt = session->inbound.find(token.packet_id);
+    if (receipt == nullptr || receipt->generation != token.generation ||
+        receipt->state != InboundReceipts::State::released)
+        return;
+    receipt->owner_released = true;
+    answer_receipt(*session, token.packet_id);
+    release_saved();
 }
 
 void Broker::Impl::on_pubcomp(Session& session, std::uint16_t packet_id) {
@@ -69,7 +113,7 @@ void Broker::Impl::on_pubcomp(Session& session, std::uint16_t packet_id) {
 }
 
 void Broker::Impl::complete(Session& session, std::uint16_t packet_id) {
-    session.outbound.complete(packet_id);
+    complete_delivery(session, packet_id);
     session.last_progress = now_.instant;
     pump(session);
 }

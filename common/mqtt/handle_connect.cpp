@@ -79,8 +79,17 @@ void Broker::Impl::refuse(Connection& connection, Version version, ReasonCode re
     close(connection, true);
 }
 
+/// Only v5 has a way to tell a client another keep alive than its own (3.2.2.3.14).
+std::uint16_t Broker::Impl::keep_alive_for(const Connect& connect) const {
+    const auto max = std::chrono::floor<std::chrono::seconds>(limits_.max_keep_alive).count();
+    const bool is_too_long = connect.keep_alive_s == 0 || connect.keep_alive_s > max;
+    if (connect.version == Version::v3_1_1 || max == 0 || !is_too_long) return connect.keep_alive_s;
+    return static_cast<std::uint16_t>(std::min<std::int64_t>(max, 65'535));
+}
+
 ConnectTerms Broker::Impl::read_terms(const Connect& connect) const {
     ConnectTerms terms;
+    terms.keep_alive_s = keep_alive_for(connect);
     if (connect.version == Version::v3_1_1) {
         terms.expiry = connect.clean_start ? base::Duration{} : limits_.max_session_expiry;
         return terms;
@@ -138,13 +147,16 @@ void Broker::Impl::attach(Connection& connection, Session& session, const Connec
     Attached attached;
     attached.session = &session;
     attached.version = connect.version;
-    attached.keep_alive = keep_alive_timeout(connect.keep_alive_s);
+    attached.keep_alive = keep_alive_timeout(terms.keep_alive_s);
     attached.packet_bytes_max = terms.packet_bytes_max;
     attached.may_extend_expiry = terms.expiry > base::Duration{};
     session.expiry = terms.expiry;
     session.last_progress = now_.instant;
     session.connection = &connection;
+    session.ended_at.reset();
+    session.return_voids_will = false;
     if (connect.will) session.will = own(*connect.will);
+    keep_session(session);
     session.outbound.connected(terms.receive_maximum);
     const auto keep_alive = attached.keep_alive;
     connection.state = std::move(attached);
@@ -166,6 +178,8 @@ void Broker::Impl::send_connack(Connection& connection, const Connect& connect,
         append_property(properties, {id, number, {}, {}});
     };
     if (terms.granted_expiry_s) say(PropertyId::session_expiry_interval, *terms.granted_expiry_s);
+    if (terms.keep_alive_s != connect.keep_alive_s)
+        say(PropertyId::server_keep_alive, terms.keep_alive_s);
     if (limits_.max_inflight < 65'535) say(PropertyId::receive_maximum, limits_.max_inflight);
     if (limits_.max_topic_aliases > 0)
         say(PropertyId::topic_alias_maximum, limits_.max_topic_aliases);

@@ -17,6 +17,20 @@ PacketType acknowledgement_of(Qos qos) {
     return qos == Qos::exactly_once ? PacketType::pubrec : PacketType::puback;
 }
 
+Published to_event(const Session& session, const Publish& publish, AckToken token) {
+    Published event;
+    event.client_id = session.client_id;
+    event.topic = publish.topic;
+    event.payload = publish.payload;
+    event.properties = publish.properties;
+    event.qos = publish.qos;
+    event.retain = publish.retain;
+    event.token = token;
+    event.may_be_refused =
+        token.session != 0 && session.connection->attached()->version == Version::v5;
+    return event;
+}
+
 }  // namespace
 
 void Broker::Impl::handle(Connection& connection, const Publish& received) {
@@ -77,16 +91,18 @@ std::optional<ReasonCode> Broker::Impl::resolve_topic(Attached& attached, Publis
 }
 
 void Broker::Impl::receive_at_most_once(Session& session, const Publish& publish) {
-    if (authorisation_.refuse_publish(session, publish.topic))
+    if (authorisation_.refuse_publish(session, publish.topic)) {
         ++counters_.refused_publishes;
-    else
-        take_in(session, publish, AckToken{});
+        return;
+    }
+    distribute(publish, &session);
+    events_.emplace_back(to_event(session, publish, AckToken{}));
 }
 
 void Broker::Impl::receive_acknowledged(Connection& connection, Session& session,
                                         const Publish& publish) {
     const bool is_v5 = connection.attached()->version == Version::v5;
-    const auto* earlier = session.inbound.find(publish.packet_id);
+    auto* earlier = session.inbound.find(publish.packet_id);
     if (earlier != nullptr && earlier->qos != publish.qos) {
         if (is_v5)
             send(connection, Acknowledgement{acknowledgement_of(publish.qos),
@@ -98,11 +114,8 @@ void Broker::Impl::receive_acknowledged(Connection& connection, Session& session
         return;
     }
     if (earlier != nullptr && publish.qos == Qos::exactly_once) {
-        // 4.3.3: the same message once more. While the owner has not answered, PUBREC is still to
-        // come.
-        if (earlier->acknowledged)
-            send(connection,
-                 Acknowledgement{PacketType::pubrec, publish.packet_id, ReasonCode::success, {}});
+        earlier->asked_on = connection.id;
+        receive_repeat(session, publish, *earlier);
         return;
     }
     if (is_v5 && earlier == nullptr && session.inbound.size() >= limits_.max_inflight) {
@@ -113,30 +126,70 @@ void Broker::Impl::receive_acknowledged(Connection& connection, Session& session
         answer_refused(connection, session, publish, *reason);
         return;
     }
-    const auto generation = session.inbound.begin(publish.packet_id, publish.qos);
-    take_in(session, publish, AckToken{session.key, publish.packet_id, generation});
+    if (earlier != nullptr) forget_held(session, publish.packet_id, *earlier);
+    auto& receipt = session.inbound.begin(publish.packet_id, publish.qos, connection.id);
+    distribute_acknowledged(session, publish, receipt);
+    events_.emplace_back(
+        to_event(session, publish, {session.key, publish.packet_id, receipt.generation}));
+}
+
+/// Fan-out, and the receipt in the same batch of changes. The acknowledgement waits for whatever of
+/// that is kept on disk.
+void Broker::Impl::distribute_acknowledged(Session& session, const Publish& publish,
+                                           InboundReceipts::Receipt& receipt) {
+    const std::uint64_t before = journal_.last();
+    distribute(publish, &session);
+    keep_receipt(session, publish.packet_id, receipt);
+    if (journal_.last() != before) receipt.held_until = journal_.last();
+    receipt.distributed = true;
+}
+
+/// 4.3.3: the same message once more.
+void Broker::Impl::receive_repeat(Session& session, const Publish& publish,
+                                  InboundReceipts::Receipt& earlier) {
+    using State = InboundReceipts::State;
+    if (earlier.state == State::with_owner) return;  // PUBREC is still to come
+    if (earlier.state == State::released) {
+        send(*session.connection,
+             Acknowledgement{PacketType::pubrec, publish.packet_id, ReasonCode::success, {}});
+        return;
+    }
+    if (earlier.state == State::interrupted && (!earlier.distributed || !earlier.owner_has_it)) {
+        const bool was_distributed = earlier.distributed;
+        session.inbound.ask_again(earlier);
+        if (!was_distributed) distribute_acknowledged(session, publish, earlier);
+        Published event =
+            to_event(session, publish, {session.key, publish.packet_id, earlier.generation});
+        event.already_distributed = was_distributed;
+        event.already_yours = !was_distributed;
+        events_.emplace_back(event);
+        return;
+    }
+    earlier.state = State::acknowledged;
+    answer_receipt(session, publish.packet_id);
 }
 
 /// 3.1.1 cannot say no: the message is acknowledged and goes nowhere (3.3.5 there).
 void Broker::Impl::answer_refused(Connection& connection, Session& session, const Publish& publish,
                                   ReasonCode reason) {
     ++counters_.refused_publishes;
+    if (const auto* earlier = session.inbound.find(publish.packet_id))
+        forget_held(session, publish.packet_id, *earlier);
     session.inbound.erase(publish.packet_id);
     const bool is_v5 = connection.attached()->version == Version::v5;
-    if (!is_v5 && publish.qos == Qos::exactly_once) {
-        session.inbound.begin(publish.packet_id, publish.qos);
-        session.inbound.find(publish.packet_id)->acknowledged = true;
-    }
+    if (!is_v5 && publish.qos == Qos::exactly_once)
+        session.inbound.begin(publish.packet_id, publish.qos, connection.id).state =
+            InboundReceipts::State::acknowledged;
     send(connection, Acknowledgement{acknowledgement_of(publish.qos),
                                      publish.packet_id,
                                      is_v5 ? reason : ReasonCode::success,
                                      {}});
 }
 
-void Broker::Impl::take_in(Session& session, const Publish& publish, AckToken token) {
-    distribute(publish, &session);
-    events_.emplace_back(Published{session.client_id, publish.topic, publish.payload,
-                                   publish.properties, publish.qos, publish.retain, false, token});
+/// The packet identifier stands for another message now: what the earlier one waited for is void.
+void Broker::Impl::forget_held(const Session& session, std::uint16_t packet_id,
+                               const InboundReceipts::Receipt& receipt) {
+    held_.erase({receipt.held_until, Held::Kind::receipt, session.key, packet_id});
 }
 
 void Broker::Impl::acknowledge(AckToken token, ReasonCode reason, base::Now now) {
@@ -144,19 +197,41 @@ void Broker::Impl::acknowledge(AckToken token, ReasonCode reason, base::Now now)
     Session* session = find_session(token.session);
     if (session == nullptr) return;
     auto* receipt = session->inbound.find(token.packet_id);
-    if (receipt == nullptr || receipt->generation != token.generation || receipt->acknowledged)
+    if (receipt == nullptr || receipt->generation != token.generation ||
+        receipt->state != InboundReceipts::State::with_owner)
         return;
-    const Qos qos = receipt->qos;
-    Connection* connection = online(*session);
-    const bool is_v3 = connection != nullptr && connection->attached()->version == Version::v3_1_1;
-    if (qos == Qos::exactly_once && (is_v3 || !is_failure(reason)))
-        receipt->acknowledged = true;
-    else
-        session->inbound.erase(token.packet_id);
-    if (connection == nullptr) return;
-    send(*connection,
-         Acknowledgement{
-             acknowledgement_of(qos), token.packet_id, is_v3 ? ReasonCode::success : reason, {}});
+    const Connection* connection = online(*session);
+    const bool is_v3 =
+        connection != nullptr && std::get<Attached>(connection->state).version == Version::v3_1_1;
+    receipt->state = InboundReceipts::State::acknowledged;
+    receipt->reason = is_v3 ? ReasonCode::success : reason;
+    // A failure ends the exchange; the identifier may stand for a new message as soon as the client
+    // knows.
+    if (is_failure(receipt->reason)) unkeep_receipt(*session, token.packet_id, *receipt);
+    answer_receipt(*session, token.packet_id);
+    release_saved();
+}
+
+/// PUBACK, PUBREC or PUBCOMP, if it is due: the owner has answered and what it stands for is on
+/// disk. It goes to the connection on which the client waits for it, or nowhere.
+void Broker::Impl::answer_receipt(Session& session, std::uint16_t packet_id) {
+    using State = InboundReceipts::State;
+    const auto* receipt = session.inbound.find(packet_id);
+    if (receipt == nullptr || receipt->state == State::with_owner ||
+        receipt->state == State::interrupted ||
+        (receipt->state == State::released && !receipt->owner_released))
+        return;
+    if (!journal_.is_saved(receipt->held_until)) {
+        held_.insert({receipt->held_until, Held::Kind::receipt, session.key, packet_id});
+        return;
+    }
+    Acknowledgement answer{PacketType::pubcomp, packet_id, receipt->reason, {}};
+    if (receipt->state == State::acknowledged) answer.type = acknowledgement_of(receipt->qos);
+    Connection* connection = online(session);
+    if (connection != nullptr && connection->id != receipt->asked_on) connection = nullptr;
+    if (answer.type != PacketType::pubrec || is_failure(receipt->reason))
+        session.inbound.erase(packet_id);
+    if (connection != nullptr) send(*connection, answer);
 }
 
 }  // namespace sallyport::mqtt

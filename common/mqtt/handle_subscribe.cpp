@@ -36,7 +36,7 @@ void Broker::Impl::handle(Connection& connection, const Subscribe& received) {
         if (brings_retained) with_retained.push_back(&wanted);
     }
     counters_.subscriptions = subscriptions_.size();
-    send(connection, suback);
+    send_after(connection, suback, session.subscriptions_held_until);
     for (const auto* wanted : with_retained) send_retained(session, *wanted, number);
     pump(session);
 }
@@ -55,6 +55,7 @@ ReasonCode Broker::Impl::subscribe(Session& session, const SubscribeFilter& want
         session.subscriptions.emplace(std::string(wanted.filter), options);
     else
         existing->second = options;
+    keep_subscription(session, wanted.filter, options, is_new);
     const bool is_shared = !split_shared(wanted.filter).group.empty();
     brings_retained = !is_shared && wanted.retain_handling != kRetainedNever &&
                       (is_new || wanted.retain_handling != kRetainedIfNew);
@@ -96,10 +97,11 @@ void Broker::Impl::handle(Connection& connection, const Unsubscribe& received) {
         }
         subscriptions_.remove(filter, &session);
         session.subscriptions.erase(existing);
+        unkeep_subscription(session, filter);
         unsuback.reasons.push_back(ReasonCode::success);
     }
     counters_.subscriptions = subscriptions_.size();
-    send(connection, unsuback);
+    send_after(connection, unsuback, session.subscriptions_held_until);
 }
 
 }  // namespace sallyport::mqtt

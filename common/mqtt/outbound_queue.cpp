@@ -14,11 +14,16 @@ std::size_t cost(const Delivery& delivery) {
 
 }  // namespace
 
-void OutboundQueue::push(Delivery delivery) {
-    const std::uint64_t order = next_order_++;
+Delivery& OutboundQueue::push(Delivery delivery) {
+    delivery.order = next_order_++;
+    return join_waiting(std::move(delivery));
+}
+
+Delivery& OutboundQueue::join_waiting(Delivery delivery) {
+    const std::uint64_t order = delivery.order;
     waiting_bytes_ += cost(delivery);
     const auto at = waiting_.emplace_hint(waiting_.end(), order, std::move(delivery));
-    if (at->second.shared) return;
+    if (at->second.shared) return at->second;
     // The key views the topic of the newest message, so that it lives as long as the entry does.
     const std::string_view topic = at->second.message->topic;
     if (const auto older = newest_.find(topic); older != newest_.end()) {
@@ -26,14 +31,17 @@ void OutboundQueue::push(Delivery delivery) {
         newest_.erase(older);
     }
     newest_.emplace(topic, order);
+    return at->second;
 }
 
-std::size_t OutboundQueue::trim(std::size_t messages_max, std::size_t bytes_max) {
+std::size_t OutboundQueue::trim(std::size_t messages_max, std::size_t bytes_max,
+                                std::vector<Delivery>* dropped_deliveries) {
     std::size_t dropped = 0;
     while (!waiting_.empty() && (waiting_.size() > messages_max || bytes() > bytes_max)) {
         const auto victim =
             superseded_.empty() ? waiting_.begin() : waiting_.find(*superseded_.begin());
         forget(victim->first, victim->second);
+        if (dropped_deliveries != nullptr) dropped_deliveries->push_back(std::move(victim->second));
         waiting_.erase(victim);
         ++dropped;
     }
@@ -62,7 +70,7 @@ void OutboundQueue::connected(std::uint16_t receive_maximum) {
     ordered.reserve(in_flight_.size());
     for (auto& [packet_id, entry] : in_flight_) {
         entry.sent = false;
-        ordered.emplace_back(entry.order, packet_id);
+        ordered.emplace_back(entry.delivery.order, packet_id);
     }
     std::ranges::sort(ordered);
     resend_.clear();
@@ -89,11 +97,17 @@ std::uint16_t OutboundQueue::begin(Delivery delivery) {
     } while (last_packet_id_ == 0 || in_flight_.contains(last_packet_id_));
     in_flight_bytes_ += cost(delivery);
     ++outstanding_;
-    in_flight_.emplace(last_packet_id_, InFlight{std::move(delivery), next_order_++, false, true});
+    if (delivery.order == 0) delivery.order = next_order_++;
+    in_flight_.emplace(last_packet_id_, InFlight{std::move(delivery), false, true, true});
     return last_packet_id_;
 }
 
 const OutboundQueue::InFlight* OutboundQueue::find(std::uint16_t packet_id) const {
+    const auto entry = in_flight_.find(packet_id);
+    return entry == in_flight_.end() ? nullptr : &entry->second;
+}
+
+OutboundQueue::InFlight* OutboundQueue::find(std::uint16_t packet_id) {
     const auto entry = in_flight_.find(packet_id);
     return entry == in_flight_.end() ? nullptr : &entry->second;
 }
@@ -112,6 +126,18 @@ void OutboundQueue::complete(std::uint16_t packet_id) {
     if (entry->second.sent) --outstanding_;
     if (!entry->second.released) in_flight_bytes_ -= cost(entry->second.delivery);
     in_flight_.erase(entry);
+}
+
+void OutboundQueue::restore(Delivery delivery, std::uint16_t packet_id, bool released) {
+    SALLYPORT_ASSERT(delivery.order >= next_order_ && !in_flight_.contains(packet_id));
+    next_order_ = delivery.order + 1;
+    if (packet_id == 0) {
+        join_waiting(std::move(delivery));
+        return;
+    }
+    if (!released) in_flight_bytes_ += cost(delivery);
+    in_flight_.emplace(packet_id, InFlight{std::move(delivery), released, false, true});
+    last_packet_id_ = packet_id;
 }
 
 }  // namespace sallyport::mqtt

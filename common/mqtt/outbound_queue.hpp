@@ -23,6 +23,10 @@ struct Delivery {
     bool retain = false;           // the flag as it is sent
     bool shared = false;           // of a shared subscription
     std::vector<std::uint32_t> subscription_ids;
+    // Its place in the session: given when it joins, rises, never used again. 0: has not joined.
+    std::uint64_t order = 0;
+    // The journal's change that must be on disk before the client hears of its next step. 0: none.
+    std::uint64_t held_until = 0;
 };
 
 class OutboundQueue {
@@ -32,16 +36,18 @@ public:
 
     struct InFlight {
         Delivery delivery;
-        std::uint64_t order = 0;
         bool released = false;  // PUBREC has come: PUBREL is what is sent again
         bool sent = false;      // on the present connection: counts against Receive Maximum
+        bool attempted = true;  // the client may have seen the PUBLISH: DUP is due (3.3.1.1)
     };
 
-    void push(Delivery delivery);
+    /// Joins the waiting messages; valid until the next change.
+    Delivery& push(Delivery delivery);
     /// Drops waiting messages until both limits hold: first, oldest first, those with a newer
-    /// message of the same topic behind them; then the oldest. Returns how many. In flight is never
-    /// dropped.
-    std::size_t trim(std::size_t messages_max, std::size_t bytes_max);
+    /// message of the same topic behind them; then the oldest. Returns how many, and appends them
+    /// to `dropped` where given. In flight is never dropped.
+    std::size_t trim(std::size_t messages_max, std::size_t bytes_max,
+                     std::vector<Delivery>* dropped = nullptr);
     bool has_waiting() const { return !waiting_.empty(); }
     std::size_t waiting() const { return waiting_.size(); }
     /// Takes the oldest waiting message.
@@ -58,15 +64,28 @@ public:
     /// Puts a message in flight and gives it its packet identifier. Only while the window is open.
     std::uint16_t begin(Delivery delivery);
     const InFlight* find(std::uint16_t packet_id) const;
+    InFlight* find(std::uint16_t packet_id);
     /// PUBREC: the message is the client's; its identifier stays until PUBCOMP.
     void release(std::uint16_t packet_id);
     void complete(std::uint16_t packet_id);
+
+    /// What restore() takes is of this order or a later one.
+    std::uint64_t next_order() const { return next_order_; }
+    /// At a start, in order of `delivery.order`. packet_id 0: it waits; else it is nobody else's.
+    void restore(Delivery delivery, std::uint16_t packet_id, bool released);
+    /// Calls f(Delivery&) for all there are, in no order. `f` leaves the messages alone.
+    template <class F>
+    void for_each(F f) {
+        for (auto& [packet_id, entry] : in_flight_) f(entry.delivery);
+        for (auto& [order, delivery] : waiting_) f(delivery);
+    }
 
     std::size_t bytes() const { return waiting_bytes_ + in_flight_bytes_; }
     std::size_t in_flight_bytes() const { return in_flight_bytes_; }
     std::size_t in_flight() const { return in_flight_.size(); }
 
 private:
+    Delivery& join_waiting(Delivery delivery);
     void forget(std::uint64_t order, const Delivery& delivery);
 
     std::map<std::uint64_t, Delivery> waiting_;  // by order of arrival
@@ -76,7 +95,7 @@ private:
     std::set<std::uint64_t> superseded_;
     std::unordered_map<std::uint16_t, InFlight> in_flight_;
     std::deque<std::uint16_t> resend_;
-    std::uint64_t next_order_ = 0;
+    std::uint64_t next_order_ = 1;
     std::size_t waiting_bytes_ = 0;
     std::size_t in_flight_bytes_ = 0;
     std::size_t outstanding_ = 0;

@@ -14,8 +14,9 @@ RetainedStore::RetainedStore(std::uint64_t messages_max, std::uint64_t bytes_max
     : root_(std::make_unique<Node>()), messages_max_(messages_max), bytes_max_(bytes_max) {}
 RetainedStore::~RetainedStore() = default;
 
-bool RetainedStore::set(StoredMessagePtr message, base::Instant now) {
-    erase_expired(now);
+bool RetainedStore::set(StoredMessagePtr message, base::Instant now,
+                        std::vector<StoredMessagePtr>* expired) {
+    erase_expired(now, expired);
     if (Node* node = find_node(message->topic); node != nullptr && node->message) {
         count_out(*node->message);
         count_in(*message);
@@ -125,9 +126,10 @@ void RetainedStore::count_out(const StoredMessage& message) {
     if (message.expires_at) by_expiry_.erase({*message.expires_at, &message});
 }
 
-void RetainedStore::erase_expired(base::Instant now) {
+void RetainedStore::erase_expired(base::Instant now, std::vector<StoredMessagePtr>* expired) {
     while (!by_expiry_.empty() && by_expiry_.begin()->first <= now) {
         const std::string topic = by_expiry_.begin()->second->topic;
+        if (expired != nullptr) expired->push_back(find(topic));
         erase(topic);
     }
 }

@@ -26,7 +26,11 @@ public:
 
     /// Replaces what is retained on the message's topic. False: there is no room; then nothing is
     /// retained on that topic any more, because the older message would pass for the newest.
-    bool set(StoredMessagePtr message, base::Instant now);
+    /// What expired before `now` goes first, and is appended to `expired`.
+    bool set(StoredMessagePtr message, base::Instant now, std::vector<StoredMessagePtr>* expired);
+    bool set(StoredMessagePtr message, base::Instant now) {
+        return set(std::move(message), now, nullptr);
+    }
     /// False: nothing was retained there.
     bool erase(std::string_view topic);
     StoredMessagePtr find(std::string_view topic) const;
@@ -50,7 +54,7 @@ private:
                           std::vector<StoredMessagePtr>& out);
     void count_in(const StoredMessage& message);
     void count_out(const StoredMessage& message);
-    void erase_expired(base::Instant now);
+    void erase_expired(base::Instant now, std::vector<StoredMessagePtr>* expired);
 
     std::unique_ptr<Node> root_;
     std::set<std::pair<base::Instant, const StoredMessage*>> by_expiry_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -30,6 +31,15 @@ struct Session {
     TextMap<SubscriptionOptions> subscriptions;  // by filter, as subscribed
     InboundReceipts inbound;
     OutboundQueue outbound;
+
+    // On disk, or on the way there: the session itself, and (only where it is lasting) its
+    // subscriptions, deliveries and receipts.
+    bool is_kept = false;
+    bool lists_are_kept = false;
+    std::optional<base::WallTime> ended_at;      // end of its last connection
+    std::uint64_t subscriptions_held_until = 0;  // the last change of them
+    // The process ended before its connection did: a client that is back in time has no will due.
+    bool return_voids_will = false;
 
     Connection* connection = nullptr;  // none: offline
     bool gone_untold = false;          // offline, ClientGone waits for the Will Delay Interval
@@ -62,12 +72,20 @@ struct Overrun {
     Session* session = nullptr;
 };
 
+/// A SUBACK or UNSUBACK that waits for the disk.
+struct HeldReply {
+    std::uint64_t held_until = 0;
+    base::Bytes packet;
+};
+
 struct Connection {
     base::ConnectionId id{};
     std::variant<AwaitingConnect, Attached, Closing, Overrun> state;
     base::Bytes assembly;                     // the split packet, as far as it has come
     std::optional<std::size_t> packet_bytes;  // its whole length, once the fixed header is there
     base::Bytes output;
+    std::deque<HeldReply> held_replies;  // by number, rising
+    std::size_t held_bytes = 0;
     bool output_announced = false;
     bool reading_paused = false;
     base::Instant last_received{};

@@ -32,6 +32,7 @@ Session& Broker::Impl::begin_session(std::string client_id) {
 /// Interval; where the session ends first, so does the wait (3.1.3.2.2).
 void Broker::Impl::detach(Session& session, bool by_disconnect) {
     session.connection = nullptr;
+    session.ended_at = now_.wall;
     --counters_.clients_connected;
     session.inbound.forget_at_least_once();
     update_holding(session);
@@ -44,11 +45,15 @@ void Broker::Impl::detach(Session& session, bool by_disconnect) {
         session.gone_untold = true;
         deadlines_.set(session.will_due, now_.instant + session.will->delay, DeadlineKind::will,
                        session.key);
+        keep_session(session);
         return;
     }
     events_.emplace_back(ClientGone{session.client_id, by_disconnect, false});
     publish_will(session);
-    if (!lives_on) end_session(session);
+    if (lives_on)
+        keep_session(session);
+    else
+        end_session(session);
 }
 
 /// The same client connects again. True: the session goes on with the new connection; false: it has
@@ -73,7 +78,8 @@ bool Broker::Impl::release_for_successor(Session& session, bool clean_start) {
         events_.emplace_back(ClientGone{session.client_id, false, true});
     session.gone_untold = false;
     const bool will_is_due =
-        ends || (was_connected && session.will && session.will->delay == base::Duration{});
+        !session.return_voids_will &&
+        (ends || (was_connected && session.will && session.will->delay == base::Duration{}));
     if (will_is_due) publish_will(session);
     session.will.reset();
     deadlines_.cancel(session.will_due, DeadlineKind::will, session.key);
@@ -82,11 +88,13 @@ bool Broker::Impl::release_for_successor(Session& session, bool clean_start) {
     return !ends;
 }
 
+/// A client that was connected to an earlier process was never told of to this one's owner.
 void Broker::Impl::tell_gone(Session& session) {
-    if (!session.gone_untold) return;
-    session.gone_untold = false;
-    events_.emplace_back(ClientGone{session.client_id, false, false});
+    if (std::exchange(session.gone_untold, false))
+        events_.emplace_back(ClientGone{session.client_id, false, false});
+    if (!session.will) return;
     publish_will(session);
+    keep_session(session);
 }
 
 /// The same path as a publish of that client, without an acknowledgement to give.
@@ -105,13 +113,20 @@ void Broker::Impl::publish_will(Session& session) {
     publish.qos = will.qos;
     publish.retain = will.retain;
     distribute(publish, &session);
-    events_.emplace_back(Published{session.client_id, publish.topic, publish.payload,
-                                   publish.properties, publish.qos, publish.retain, true,
-                                   AckToken{}});
+    Published event;
+    event.client_id = session.client_id;
+    event.topic = publish.topic;
+    event.payload = publish.payload;
+    event.properties = publish.properties;
+    event.qos = publish.qos;
+    event.retain = publish.retain;
+    event.is_will = true;
+    events_.emplace_back(event);
 }
 
 /// Events may still name the session, so it is freed at the next input.
 void Broker::Impl::end_session(Session& session) {
+    unkeep_session(session);
     for (const auto& [filter, options] : session.subscriptions)
         subscriptions_.remove(filter, &session);
     counters_.subscriptions = subscriptions_.size();

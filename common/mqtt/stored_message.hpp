@@ -22,6 +22,12 @@ struct StoredMessage {
     Qos qos = Qos::at_most_once;
     std::optional<base::Instant> expires_at;
 
+    // Where queues of lasting sessions hold it: its number on disk (0: it has none) and how many
+    // deliveries name it. The broker's book-keeping, not part of the message.
+    mutable std::uint64_t number = 0;
+    mutable std::uint32_t deliveries = 0;
+    mutable bool owner_keeps_retained = false;  // as a retained message: not the journal's
+
     std::size_t bytes() const { return topic.size() + payload.size() + properties.size(); }
     bool expired(base::Instant now) const { return expires_at && *expires_at <= now; }
 };

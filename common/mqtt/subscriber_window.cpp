@@ -31,12 +31,21 @@ bool Broker::Impl::may_begin(const Session& session, const Connection& connectio
 }
 
 void Broker::Impl::enqueue(Session& session, Delivery delivery) {
-    session.outbound.push(std::move(delivery));
+    Delivery& waiting = session.outbound.push(std::move(delivery));
+    const std::uint64_t number = keep_delivery(session, waiting, 0, false, true);
+    if (step_ == Step::lasting) waiting.held_until = number;
+    trim(session);
+}
+
+void Broker::Impl::trim(Session& session) {
     const std::size_t all = limits_.session_queue_bytes;
     const std::size_t output =
         session.connection == nullptr ? 0 : session.connection->output.size();
-    counters_.dropped_queue_full +=
-        session.outbound.trim(limits_.session_queue_messages, all - std::min(all, output));
+    trimmed_.clear();
+    counters_.dropped_queue_full += session.outbound.trim(limits_.session_queue_messages,
+                                                          all - std::min(all, output), &trimmed_);
+    for (const Delivery& dropped : trimmed_) unkeep_delivery(session, dropped);
+    trimmed_.clear();
 }
 
 /// Sends again what was in flight when the connection ended, then what waits, as far as the
@@ -49,7 +58,7 @@ void Broker::Impl::pump(Session& session) {
     while (connection->attached() != nullptr && connection->output.size() < kOutputTargetBytes &&
            outbound.window_open()) {
         if (const auto packet_id = outbound.next_resend()) {
-            send_again(*connection, session, *packet_id);
+            send_in_flight(*connection, session, *packet_id);
             continue;
         }
         const bool flight_is_full =
@@ -60,34 +69,66 @@ void Broker::Impl::pump(Session& session) {
     update_holding(session);
 }
 
-void Broker::Impl::send_again(Connection& connection, Session& session, std::uint16_t packet_id) {
-    const OutboundQueue::InFlight& entry = *session.outbound.find(packet_id);
+/// What is due next of a message in flight, PUBLISH or PUBREL, unless it has to wait for the disk.
+void Broker::Impl::send_in_flight(Connection& connection, Session& session,
+                                  std::uint16_t packet_id) {
+    OutboundQueue::InFlight& entry = *session.outbound.find(packet_id);
+    if (!journal_.is_saved(entry.delivery.held_until)) {
+        hold_flight(session, packet_id, entry.delivery.held_until);
+        return;
+    }
     if (entry.released) {
         send(connection, Acknowledgement{PacketType::pubrel, packet_id, ReasonCode::success, {}});
         return;
     }
     Publish packet = to_packet(entry.delivery, connection.attached()->version);
     packet.packet_id = packet_id;
-    packet.dup = true;
-    if (!write(connection, packet)) session.outbound.complete(packet_id);
+    packet.dup = entry.attempted;
+    entry.attempted = true;
+    if (!write(connection, packet)) complete_delivery(session, packet_id);
 }
 
 void Broker::Impl::send_waiting(Connection& connection, Session& session) {
     Delivery delivery = session.outbound.pop();
-    if (delivery.message->expired(now_.instant)) return;
-    Publish packet = to_packet(delivery, connection.attached()->version);
-    packet.packet_id = 1;  // any: its size is what counts
-    if (encoded_size(packet, connection.attached()->version) >
-        connection.attached()->packet_bytes_max)
-        return;
-    packet.packet_id = begin_flight(session, std::move(delivery));
-    write(connection, packet);
+    if (!delivery.message->expired(now_.instant)) {
+        Publish packet = to_packet(delivery, connection.attached()->version);
+        packet.packet_id = 1;  // any: its size is what counts
+        if (encoded_size(packet, connection.attached()->version) <=
+            connection.attached()->packet_bytes_max) {
+            packet.packet_id = begin_flight(session, std::move(delivery));
+            if (!hold_first_sending(session, packet.packet_id)) write(connection, packet);
+            return;
+        }
+    }
+    unkeep_delivery(session, delivery);
 }
 
-/// Progress is judged from when there is something to complete.
+/// Progress is judged from when there is something to complete. A QoS 2 message is not sent before
+/// its packet identifier is on disk: sent under another one, it would be another message.
 std::uint16_t Broker::Impl::begin_flight(Session& session, Delivery delivery) {
     if (session.outbound.in_flight() == 0) session.last_progress = now_.instant;
-    return session.outbound.begin(std::move(delivery));
+    const bool is_new = delivery.order == 0;
+    const std::uint16_t packet_id = session.outbound.begin(std::move(delivery));
+    if (!session.lists_are_kept) return packet_id;
+    OutboundQueue::InFlight& begun = *session.outbound.find(packet_id);
+    const std::uint64_t number = keep_delivery(session, begun.delivery, packet_id, false, is_new);
+    if (begun.delivery.qos == Qos::exactly_once || step_ == Step::lasting)
+        begun.delivery.held_until = std::max(begun.delivery.held_until, number);
+    begun.attempted = journal_.is_saved(begun.delivery.held_until);
+    return packet_id;
+}
+
+/// True: what was just put in flight has to wait for the disk.
+bool Broker::Impl::hold_first_sending(const Session& session, std::uint16_t packet_id) {
+    if (!session.lists_are_kept) return false;
+    const OutboundQueue::InFlight& begun = *session.outbound.find(packet_id);
+    if (!begun.attempted) hold_flight(session, packet_id, begun.delivery.held_until);
+    return !begun.attempted;
+}
+
+void Broker::Impl::complete_delivery(Session& session, std::uint16_t packet_id) {
+    unkeep_delivery(session, session.outbound.find(packet_id)->delivery);
+    session.outbound.complete(packet_id);
 }
 
 /// The message as this subscriber gets it; its properties may stand in `block_`.

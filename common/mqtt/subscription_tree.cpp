@@ -73,7 +73,7 @@ bool SubscriptionTree::add_at(Node& node, std::string_view group, const Subscrib
     if (group.empty()) return put(node.subscribers, subscriber);
     const auto same = std::ranges::find(node.groups, group, &ShareGroup::name);
     if (same != node.groups.end()) return put(same->members, subscriber);
-    node.groups.push_back({std::string(group), {subscriber}, 0});
+    node.groups.push_back({++last_group_, std::string(group), {subscriber}, 0});
     return true;
 }
 

@@ -29,6 +29,7 @@ struct Subscriber {
 };
 /// The members of one shared subscription; each message goes to one of them.
 struct ShareGroup {
+    std::uint64_t id = 0;  // never reused
     std::string name;
     std::vector<Subscriber> members;
     std::size_t next = 0;  // whose turn it is
@@ -65,7 +66,7 @@ public:
 private:
     struct Node;
 
-    static bool add_at(Node& node, std::string_view group, const Subscriber& subscriber);
+    bool add_at(Node& node, std::string_view group, const Subscriber& subscriber);
     static bool remove_at(Node& node, std::string_view group, const Session* session);
     static bool remove_below(Node& node, std::optional<std::string_view> rest,
                              std::string_view group, const Session* session);
@@ -75,6 +76,7 @@ private:
 
     std::unique_ptr<Node> root_;
     std::size_t size_ = 0;
+    std::uint64_t last_group_ = 0;
 };
 
 }  // namespace sallyport::mqtt

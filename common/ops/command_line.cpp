@@ -5,28 +5,32 @@
 #include <iostream>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
 #include "common/config/config_error.hpp"
 #include "common/ops/cert_verbs.hpp"
-#include "common/ops/control_socket.hpp"
 #include "common/ops/escape.hpp"
-#include "common/ops/json_as_text.hpp"
+#include "common/ops/status_verb.hpp"
+#include "common/ops/tags.hpp"
 #include "common/pki/certificate.hpp"
 
 namespace sallyport::ops {
 namespace {
 
 // Verbs of later versions, so that who types them learns more than "unknown".
-constexpr std::array<std::string_view, 3> kLaterVerbs{"tags", "doctor", "spool"};
+constexpr std::array<std::string_view, 1> kLaterVerbs{"doctor"};
 
 /// What CLI11 writes into.
 struct Arguments {
     std::string config;
     std::string topic;
-    bool json = false;
+    bool json = false, numbers = false, watch = false;
+    std::string filter = "#";
+    std::size_t limit = 1000;
     std::string name, key, out, cert, ca, file;
+    SpoolArguments spool;
 };
 
 int check_config(const AgentProgram& program, const Arguments& arguments, bool has_topic) {
@@ -39,10 +43,12 @@ int check_config(const AgentProgram& program, const Arguments& arguments, bool h
     return to_int(ExitCode::ok);
 }
 
-int show_status(const AgentProgram& program, const Arguments& arguments) {
-    const auto answer = ask(program.paths(arguments.config).control_socket, "status");
-    std::cout << (arguments.json ? answer + "\n" : json_as_text(answer));
-    return to_int(ExitCode::ok);
+int status(const AgentProgram& program, const Arguments& arguments) {
+    const auto socket = program.paths(arguments.config).control_socket;
+    const auto form = arguments.json      ? StatusForm::json
+                      : arguments.numbers ? StatusForm::numbers
+                                          : StatusForm::page;
+    return arguments.watch ? watch_status(program.name, socket, form) : show_status(socket, form);
 }
 
 /// The verbs as CLI11 sees them. Each stores what to do; it is done after parsing, outside of
@@ -56,7 +62,9 @@ public:
         add_run();
         add_check_config();
         add_status();
+        if (program.has_tags) add_tags();
         add_cert();
+        if (program.spool) add_spool();
         auto* version = app_.add_subcommand("version", "Print the version");
         version->callback([this] {
             action_ = [this] {
@@ -103,8 +111,27 @@ private:
     void add_status() {
         auto* verb = app_.add_subcommand("status", "Ask the running agent how it is");
         add_config_option(*verb);
-        verb->add_flag("--json", arguments_.json, "Print the answer as it is");
-        verb->callback([this] { action_ = [this] { return show_status(program_, arguments_); }; });
+        auto* json = verb->add_flag("--json", arguments_.json, "Everything, as /status gives it");
+        verb->add_flag("--numbers", arguments_.numbers, "Everything, a number a line")
+            ->excludes(json);
+        verb->add_flag("--watch", arguments_.watch, "Again every 2 s, until Ctrl-C");
+        verb->callback([this] { action_ = [this] { return status(program_, arguments_); }; });
+    }
+
+    void add_tags() {
+        auto* verb = app_.add_subcommand("tags", "Ask the running agent for its tags");
+        add_config_option(*verb);
+        verb->add_option("FILTER", arguments_.filter, "MQTT topic filter")->capture_default_str();
+        verb->add_option("--limit", arguments_.limit, "At most this many")
+            ->capture_default_str()
+            ->check(CLI::PositiveNumber);
+        verb->add_flag("--json", arguments_.json, "Print JSON");
+        verb->callback([this] {
+            action_ = [this] {
+                return show_tags(program_.paths(arguments_.config).control_socket,
+                                 arguments_.filter, arguments_.limit, arguments_.json);
+            };
+        });
     }
 
     void add_cert() {
@@ -131,6 +158,38 @@ private:
         auto* inspect = cert->add_subcommand("inspect", "Show what a certificate says");
         inspect->add_option("FILE", arguments_.file, "PEM file")->required();
         inspect->callback([this] { action_ = [this] { return cert_inspect(arguments_.file); }; });
+    }
+
+    CLI::App* add_spool_verb(CLI::App& spool, const std::string& name, const char* what) {
+        auto* verb = spool.add_subcommand(name, what);
+        add_config_option(*verb);
+        verb->callback([this, name] {
+            action_ = [this, name] {
+                arguments_.spool.verb = name;
+                arguments_.spool.config = arguments_.config;
+                arguments_.spool.json = arguments_.json;
+                return program_.spool(arguments_.spool);
+            };
+        });
+        return verb;
+    }
+
+    void add_spool() {
+        auto* spool = app_.add_subcommand("spool", "Look into the spool; nothing is changed");
+        spool->require_subcommand(1);
+        auto& given = arguments_.spool;
+        for (const auto& [name, what] :
+             {std::pair("stats", "How full it is, and what became of the records"),
+              std::pair("ledger", "What is not delivered, and why"),
+              std::pair("cursors", "How far each destination has come"),
+              std::pair("verify", "Check every checksum and that no seq is missing")})
+            add_spool_verb(*spool, name, what)->add_flag("--json", arguments_.json, "Print JSON");
+        auto* records = add_spool_verb(*spool, "export", "Print records, a line of JSON each");
+        records->add_flag("--json", arguments_.json, "Accepted; the output is JSON anyway");
+        records->add_option("--from-seq", given.from_seq, "First seq");
+        records->add_option("--to-seq", given.to_seq, "Last seq");
+        records->add_option("--since", given.since, "Earliest arrival, like 2026-01-31T12:00:00Z");
+        records->add_option("--until", given.until, "Latest arrival");
     }
 
     const AgentProgram& program_;

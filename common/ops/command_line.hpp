@@ -2,12 +2,17 @@
 // run_command_line(). Verbs:
 //
 //     run -c FILE                              until SIGTERM
-//     check-config -c FILE [--topic T]         the file's errors and warnings; the rules that
-//     decide on T status -c FILE [--json]                  asks the running agent by its control
-//     socket cert request --name N --key K --out CSR | cert install -c FILE --cert C --ca CA | cert
-//     inspect FILE version
+//     check-config -c FILE [--topic T]         the file's errors and warnings; the rules on T
+//     status -c FILE [--watch] [--json | --numbers]     asks the running agent by its socket
+//     tags -c FILE [FILTER] [--limit N] [--json]   likewise, of its tags
+//     cert request --name N --key K --out CSR
+//     cert install -c FILE --cert C --ca CA
+//     cert inspect FILE
+//     version
+//     spool stats|ledger|cursors|verify|export -c FILE [--json]   where the agent has a spool
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -30,6 +35,15 @@ struct AgentPaths {
     std::string name;
 };
 
+/// `spool VERB`. Numbers and texts that were not given are 0 and empty.
+struct SpoolArguments {
+    std::string verb;  // stats, ledger, cursors, verify, export
+    std::string config;
+    bool json = false;
+    std::uint64_t from_seq = 0, to_seq = 0;  // of `export`, inclusive
+    std::string since, until;                // of `export`, RFC 3339 in UTC
+};
+
 /// The callbacks read the file at the path they are given, and throw config::ConfigFailure where it
 /// is wrong.
 struct AgentProgram {
@@ -40,6 +54,8 @@ struct AgentProgram {
                               const std::optional<std::string>& topic)>
         check;
     std::function<AgentPaths(const std::string& config_path)> paths;
+    bool has_tags = false;                                        // answers to `tags`
+    std::function<int(const SpoolArguments& arguments)> spool{};  // empty: it has none
 };
 
 /// "/etc/sallyport/edge-agent.toml"

@@ -61,6 +61,7 @@ mqtt::BrokerLimits broker_limits(const config::BrokerSection& section) {
     limits.session_queue_messages = section.session_queue_messages;
     limits.max_inflight = section.max_inflight;
     limits.retained_bytes = section.retained_bytes;
+    limits.max_keep_alive = section.max_keep_alive.value_or(base::Duration{});
     return limits;
 }
 

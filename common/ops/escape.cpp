@@ -26,7 +26,7 @@ std::string escape(std::string_view text, std::size_t bytes_max) {
         std::string next(1, c);
         if (is_control(byte) || byte >= 0x80U)
             next = hex(byte);
-        else if (c == '"' || c == '\\' || c == '\'')
+        else if (c == '"' || c == '\\')
             next.insert(0, 1, '\\');
         if (out.size() + next.size() > bytes_max) {
             out.resize(whole);

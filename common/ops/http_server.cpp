@@ -1,8 +1,8 @@
 #include "common/ops/http_server.hpp"
 
 #include <array>
-#include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -17,6 +17,8 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
+#include "common/net/listener.hpp"
+#include "common/net/socket_options.hpp"
 #include "common/ops/exit_codes.hpp"
 
 namespace sallyport::ops {
@@ -26,28 +28,8 @@ namespace http = boost::beast::http;
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr std::chrono::milliseconds kAcceptRetry{100};  // after running out of descriptors
-
 [[noreturn]] void fail(const std::string& address, const std::string& why) {
     throw Failure(ExitCode::failure, "cannot listen on " + address + " ([http] address): " + why);
-}
-
-/// Everything but the port's meaning was checked when the configuration was read.
-std::optional<tcp::endpoint> parse(const std::string& address) {
-    const auto colon = address.rfind(':');
-    if (colon == std::string::npos || colon + 1 == address.size()) return std::nullopt;
-    auto host = address.substr(0, colon);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    unsigned port = 0;
-    for (const char c : address.substr(colon + 1)) {
-        if (c < '0' || c > '9') return std::nullopt;
-        port = port * 10 + static_cast<unsigned>(c - '0');
-        if (port > 65'535) return std::nullopt;
-    }
-    error_code error;
-    const auto ip = boost::asio::ip::make_address(host, error);
-    if (error) return std::nullopt;
-    return tcp::endpoint(ip, static_cast<std::uint16_t>(port));
 }
 
 HttpResponse plain(http::status status, std::string text) {
@@ -72,21 +54,19 @@ bool is_loopback_host(std::string_view host) {
 
 class HttpServer::Server : public std::enable_shared_from_this<Server> {
 public:
-    Server(boost::asio::io_context& io, HttpHandlers handlers, std::chrono::milliseconds timeout)
-        : acceptor_(io), retry_(io), handlers_(std::move(handlers)), timeout_(timeout) {}
+    Server(HttpHandlers handlers, std::chrono::milliseconds timeout)
+        : handlers_(std::move(handlers)), timeout_(timeout) {}
 
-    void open(const std::string& address);
-    void accept();
+    void listen(boost::asio::io_context& io, const std::string& address);
     void stop();
-    std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
+    std::uint16_t port() const { return listener_->port(); }
 
 private:
     class Connection;
-    void accepted(error_code error, tcp::socket socket);
+    void accepted(tcp::socket socket);
     HttpResponse respond(const http::request<http::empty_body>& request) const;
 
-    tcp::acceptor acceptor_;
-    boost::asio::steady_timer retry_;
+    std::shared_ptr<net::Listener> listener_;
     HttpHandlers handlers_;
     std::chrono::milliseconds timeout_;
     std::set<std::shared_ptr<Connection>> connections_;
@@ -171,48 +151,35 @@ private:
     std::array<char, 1024> rest_{};
 };
 
-void HttpServer::Server::open(const std::string& address) {
-    const auto endpoint = parse(address);
-    if (!endpoint) fail(address, "not a numeric address and a port, such as 127.0.0.1:9101");
-    if (!endpoint->address().is_loopback())
-        fail(address, "not a loopback address; beyond loopback is not in this version");
-    error_code error;
-    acceptor_.open(endpoint->protocol(), error);
-    if (!error) acceptor_.set_option(boost::asio::socket_base::reuse_address(true), error);
-    if (!error) acceptor_.bind(*endpoint, error);
-    if (!error) acceptor_.listen(boost::asio::socket_base::max_listen_connections, error);
-    if (error)
-        fail(address, error.message() + "; stop what listens there, or choose another address");
+void HttpServer::Server::listen(boost::asio::io_context& io, const std::string& address) {
+    try {
+        if (!net::parse_endpoint(address).address().is_loopback())
+            fail(address, "not a loopback address; beyond loopback is not in this version");
+        listener_ = std::make_shared<net::Listener>(
+            io, address,
+            [weak = weak_from_this()](tcp::socket socket) {
+                if (const auto self = weak.lock()) self->accepted(std::move(socket));
+            },
+            // Out of descriptors: the listener tries again by itself.
+            [](const std::string&) {});
+    } catch (const std::system_error& error) {
+        const bool malformed = error.code() == std::errc::invalid_argument;
+        fail(address,
+             malformed ? "not a numeric address and a port, such as 127.0.0.1:9101"
+                       : error.code().message() + "; stop what listens there, or choose another");
+    }
+    listener_->start();
 }
 
-void HttpServer::Server::accept() {
-    acceptor_.async_accept([self = shared_from_this()](error_code error, tcp::socket socket) {
-        self->accepted(error, std::move(socket));
-    });
-}
-
-void HttpServer::Server::accepted(error_code error, tcp::socket socket) {
-    if (!acceptor_.is_open()) return;
-    if (error) {
-        retry_.expires_after(kAcceptRetry);
-        retry_.async_wait([self = shared_from_this()](error_code cancelled) {
-            if (!cancelled && self->acceptor_.is_open()) self->accept();
-        });
-        return;
-    }
-    if (connections_.size() < kConnectionsMax) {
-        const auto connection = std::make_shared<Connection>(std::move(socket), weak_from_this());
-        connections_.insert(connection);
-        connection->start(timeout_);
-    }
-    accept();
+void HttpServer::Server::accepted(tcp::socket socket) {
+    if (connections_.size() >= kConnectionsMax) return;
+    const auto connection = std::make_shared<Connection>(std::move(socket), weak_from_this());
+    connections_.insert(connection);
+    connection->start(timeout_);
 }
 
 void HttpServer::Server::stop() {
-    if (!acceptor_.is_open()) return;
-    error_code ignored;
-    acceptor_.close(ignored);
-    retry_.cancel();
+    if (listener_) listener_->close();
     for (const auto& connection : std::set(connections_)) connection->close();
 }
 
@@ -232,9 +199,8 @@ HttpResponse HttpServer::Server::respond(const http::request<http::empty_body>& 
 
 HttpServer::HttpServer(boost::asio::io_context& io, const std::string& address,
                        HttpHandlers handlers, std::chrono::milliseconds timeout)
-    : server_(std::make_shared<Server>(io, std::move(handlers), timeout)) {
-    server_->open(address);
-    server_->accept();
+    : server_(std::make_shared<Server>(std::move(handlers), timeout)) {
+    server_->listen(io, address);
 }
 
 HttpServer::~HttpServer() {

@@ -11,6 +11,7 @@
 #include "common/ops/data_dir_lock.hpp"
 #include "common/ops/http_server.hpp"
 #include "common/ops/signals.hpp"
+#include "common/ops/tags.hpp"
 #include "common/pki/certificate.hpp"
 
 namespace sallyport::ops {
@@ -18,6 +19,19 @@ namespace sallyport::ops {
 namespace {
 
 constexpr std::chrono::minutes kFailedDialEvery{1};
+
+std::string without_line_end(std::string text) {
+    if (text.ends_with('\n')) text.pop_back();
+    return text;
+}
+
+HttpResponse health(const Page& page) {
+    HttpResponse response;
+    for (const auto& line : wrong(page)) response.body += line + '\n';
+    response.status = page.live() ? 200 : 503;
+    if (page.live()) response.body = "ok\n";
+    return response;
+}
 
 }  // namespace
 
@@ -42,26 +56,29 @@ Service::Service(const ServiceOptions& options)
 
 Service::~Service() = default;
 
-void Service::start(boost::asio::io_context& io, ServiceCallbacks callbacks,
+void Service::start(boost::asio::io_context& io, ServiceViews views, std::function<void()> on_stop,
                     const std::string& listens) {
-    const auto status = callbacks.status;
-    parts_->signals.emplace(io, std::move(callbacks.stop), [this] {
+    const auto status = views.status;
+    parts_->signals.emplace(io, std::move(on_stop), [this] {
         log().warn("SIGHUP: reloading is not in this version; restart to take a changed file");
     });
-    parts_->control.emplace(io, options_.control.socket, [status](std::string_view verb) {
-        return verb == "status" ? status() : std::string(R"({"error":"unknown verb"})");
-    });
+    const auto page = views.page;
+    parts_->control.emplace(
+        io, options_.control.socket,
+        [status, page, tags = views.tags, answer = std::move(views.answer)](std::string_view verb) {
+            if (verb == "status") return status();
+            if (verb == "page") return without_line_end(to_text(page()));
+            if (const auto query = parse_tags_request(verb); query && tags)
+                return tags_json(tags(*query));
+            return answer ? answer(verb) : std::string(R"({"error":"unknown verb"})");
+        });
     if (options_.http) {
         HttpHandlers handlers;
         handlers["/status"] = [status] { return HttpResponse{200, "application/json", status()}; };
-        handlers["/metrics"] = [metrics = std::move(callbacks.metrics)] {
+        handlers["/metrics"] = [metrics = std::move(views.metrics)] {
             return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8", metrics()};
         };
-        handlers["/healthz"] = [healthy = std::move(callbacks.healthy)] {
-            const bool ok = healthy();
-            return HttpResponse{ok ? 200U : 503U, "text/plain; charset=utf-8",
-                                ok ? "ok\n" : "not live\n"};
-        };
+        handlers["/healthz"] = [page] { return health(page()); };
         parts_->http.emplace(io, options_.http->address.text(), std::move(handlers));
     }
     log().info("ready: {}", listens);

@@ -6,11 +6,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/base/identity.hpp"
 #include "common/base/notice.hpp"
 #include "common/config/sections.hpp"
 #include "common/ops/log.hpp"
+#include "common/ops/page.hpp"
+#include "common/record/tag_view.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -27,12 +30,15 @@ struct ServiceOptions {
     config::Warnings warnings;
 };
 
-/// All called on the network thread.
-struct ServiceCallbacks {
-    std::function<std::string()> status;   // JSON, for `status`, the control socket and /status
+/// What the agent shows of itself. All called on the network thread.
+struct ServiceViews {
+    std::function<std::string()> status;   // JSON, for `status --json` and /status
     std::function<std::string()> metrics;  // Prometheus text exposition format
-    std::function<bool()> healthy;         // /healthz: 200 or 503
-    std::function<void()> stop;            // SIGTERM, SIGINT
+    std::function<Page()> page;  // for `status`; /healthz: 200 where all of it is live, else 503
+    /// For the verb `tags`; empty where the agent has none.
+    std::function<record::TagsPage(const record::TagsQuery&)> tags{};
+    /// JSON for further verbs on the control socket.
+    std::function<std::string(std::string_view verb)> answer{};
 };
 
 class Service {
@@ -44,7 +50,9 @@ public:
     Service& operator=(const Service&) = delete;
 
     /// Opens the control socket and HTTP, watches for signals, and logs that the agent is ready.
-    void start(boost::asio::io_context& io, ServiceCallbacks callbacks, const std::string& listens);
+    /// SIGTERM and SIGINT call `on_stop` on the network thread.
+    void start(boost::asio::io_context& io, ServiceViews views, std::function<void()> on_stop,
+               const std::string& listens);
     /// Closes what start() opened; no work is left in the io_context, which may then go. Again:
     /// nothing.
     void stop();

@@ -109,6 +109,7 @@ public:
     /// The schema's version, 0 in a new file (PRAGMA user_version).
     std::int64_t schema_version();
     void set_schema_version(std::int64_t version);
+    const std::string& path() const { return path_; }
 
 private:
     struct Close {

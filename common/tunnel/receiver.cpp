@@ -147,6 +147,9 @@ ReceiverEvent Receiver::receive_beat(const SessionFrame& frame) {
     const auto beat = decode_beat(frame.body);
     if (!beat) return failed(ReceiverFailure::malformed);
     outgoing_.push_back(encode(id_, Echo{beat->count, beat->clock}));
+    // Whatever became of the newest Ack, an edge that still waits for one gets it again.
+    if (acknowledged_ && beat->spooled_records > 0)
+        outgoing_.push_back(encode(id_, Ack{*acknowledged_, window_.limit(), 0}));
     return *beat;
 }
 
@@ -157,6 +160,7 @@ const std::string& Receiver::topic(record::TagId tag) const {
 
 void Receiver::acknowledge(const Position& position, std::uint64_t bytes, base::Now now) {
     window_.consumed(bytes, now);
+    acknowledged_ = position;
     outgoing_.push_back(encode(id_, Ack{position, window_.limit(), 0}));
 }
 

@@ -62,7 +62,8 @@ public:
 
     /// The answer to a Log: go on behind `position` (epoch 0: from the log's beginning).
     void resume(std::uint64_t store, const Position& position);
-    /// The sink has everything up to `position`; `bytes` of batches are free again.
+    /// The sink has everything up to `position`; `bytes` of batches are free again. Said again on
+    /// each Beat that tells of records without an ack.
     void acknowledge(const Position& position, std::uint64_t bytes, base::Now now);
 
     std::optional<base::Bytes> next_frame();
@@ -92,6 +93,7 @@ private:
     std::vector<std::string> topics_;  // by tag id; empty: not defined
     std::size_t topic_bytes_ = 0;
     std::vector<BatchRecord> records_;
+    std::optional<Position> acknowledged_;  // the newest, in this session
     std::deque<base::Bytes> outgoing_;
 };
 

@@ -10,13 +10,14 @@ RelayConnection::RelayConnection(std::string name, std::uint64_t process, const 
       process_(process),
       timers_(timers),
       state_(Waiting{now.instant}),
-      backoff_(process) {}
+      backoff_(process),
+      since_(now.wall) {}
 
 RelayEvent RelayConnection::opened(base::ConnectionId id, const base::Peer& peer, base::Now now) {
     auto& linked = state_.emplace<Linked>(id, Link(LinkSide::agent, timers_, now));
     if (!peer.identity || peer.identity->role != base::Role::relay)
-        return end(false, "the peer's certificate does not say relay");
-    if (stopping_) return end(false, "shut down");
+        return end(false, "the peer's certificate does not say relay", now);
+    if (stopping_) return end(false, "shut down", now);
     ++links_opened_;
     linked.link.send_control(encode(Hello{kProtocolVersion, process_, name_}));
     announce();
@@ -31,13 +32,16 @@ RelayEvent RelayConnection::received(base::ConnectionId id, base::ByteView messa
     if (auto* frame = std::get_if<SessionFrame>(&event)) return *frame;
     if (auto* opened = std::get_if<Opened>(&event)) return std::move(*opened);
     if (auto* closed = std::get_if<Closed>(&event)) return *closed;
-    if (auto* welcome = std::get_if<Welcome>(&event)) return *welcome;
+    if (auto* welcome = std::get_if<Welcome>(&event)) {
+        since_ = now.wall;
+        return *welcome;
+    }
     if (const auto* bye = std::get_if<Bye>(&event)) {
         retry_after_ = std::chrono::milliseconds(bye->retry_after_ms);
-        return end(true, "the relay said goodbye: " + std::string(to_string(bye->reason)));
+        return end(true, "the relay said goodbye: " + std::string(to_string(bye->reason)), now);
     }
     if (const auto* failed = std::get_if<LinkFailed>(&event))
-        return end(false, std::string(to_string(failed->reason)));
+        return end(false, std::string(to_string(failed->reason)), now);
     return std::monostate{};
 }
 
@@ -47,16 +51,22 @@ void RelayConnection::progressed(base::Now now) {
 
 RelayEvent RelayConnection::closed(base::CloseCause cause, base::Now now) {
     const bool was_linked = std::holds_alternative<Linked>(state_);
-    if (!std::holds_alternative<Closing>(state_)) last_failure_ = to_string(cause);
+    if (!std::holds_alternative<Closing>(state_)) note_failure(std::string(to_string(cause)), now);
     state_ = Waiting{now.instant + backoff_.next(std::exchange(retry_after_, {}))};
     if (!was_linked || stopping_) return std::monostate{};
     return LinkEnded{last_failure_};
 }
 
-/// Asks for the connection's end; waiting begins when closed() follows.
-RelayEvent RelayConnection::end(bool flush, std::string why) {
-    const auto id = std::get<Linked>(state_).id;
+void RelayConnection::note_failure(std::string why, base::Now now) {
+    if (is_up()) since_ = now.wall;
     last_failure_ = std::move(why);
+    last_failure_at_ = now.wall;
+}
+
+/// Asks for the connection's end; waiting begins when closed() follows.
+RelayEvent RelayConnection::end(bool flush, std::string why, base::Now now) {
+    const auto id = std::get<Linked>(state_).id;
+    note_failure(std::move(why), now);
     state_ = Closing{};
     commands_.emplace_back(base::Close{id, flush});
     return LinkEnded{last_failure_};
@@ -69,7 +79,7 @@ RelayEvent RelayConnection::expire(base::Now now) {
         commands_.emplace_back(base::Connect{ids_.next(), 0});
     } else if (auto* linked = std::get_if<Linked>(&state_)) {
         if (const auto failure = linked->link.expire(now))
-            return end(false, std::string(to_string(*failure)));
+            return end(false, std::string(to_string(*failure)), now);
         announce();
     }
     return std::monostate{};
@@ -137,16 +147,19 @@ bool RelayConnection::is_up() const {
     return linked != nullptr && linked->link.is_up();
 }
 
-std::string_view RelayConnection::state() const {
+std::string_view RelayConnection::state_name() const {
     if (std::holds_alternative<Waiting>(state_)) return "waiting";
     if (std::holds_alternative<Dialling>(state_)) return "dialling";
     if (std::holds_alternative<Closing>(state_)) return "closing";
     return is_up() ? "up" : "greeting";
 }
 
-std::optional<base::Duration> RelayConnection::round_trip() const {
+LinkStatus RelayConnection::status() const {
     const auto* linked = std::get_if<Linked>(&state_);
-    return linked == nullptr ? std::nullopt : linked->link.round_trip();
+    return {state_name(),     is_up(),
+            since_,           last_failure_,
+            last_failure_at_, linked == nullptr ? std::nullopt : linked->link.round_trip(),
+            links_opened_,    timers_.lost_after};
 }
 
 }  // namespace sallyport::tunnel

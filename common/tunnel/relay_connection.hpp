@@ -22,6 +22,18 @@ struct LinkEnded {
 };
 using RelayEvent = std::variant<std::monostate, Welcome, Opened, Closed, SessionFrame, LinkEnded>;
 
+/// How the way to the relay is, for people and their tools.
+struct LinkStatus {
+    std::string_view state = "waiting";  // "waiting", "dialling", "greeting", "up", "closing"
+    bool is_up = false;
+    base::WallTime since;      // when is_up last changed, or the process started
+    std::string last_failure;  // why the last link ended or was not had; empty: never
+    std::optional<base::WallTime> last_failure_at;
+    std::optional<base::Duration> round_trip;
+    std::uint64_t links_opened = 0;  // connections made; all but the first are reconnects
+    base::Duration lost_after{};     // without one byte, a link is lost
+};
+
 class RelayConnection {
 public:
     /// `name` is "<plant>/<name>"; `process` a random number drawn when the process started.
@@ -50,10 +62,7 @@ public:
     bool take_output(base::Bytes& out);
 
     bool is_up() const;
-    std::string_view state() const;  // "waiting", "dialling", "greeting", "up", "closing"
-    const std::string& last_failure() const { return last_failure_; }
-    std::optional<base::Duration> round_trip() const;
-    std::uint64_t links_opened() const { return links_opened_; }
+    LinkStatus status() const;
 
 private:
     struct Waiting {
@@ -67,7 +76,9 @@ private:
     };
     struct Closing {};
 
-    RelayEvent end(bool flush, std::string why);
+    RelayEvent end(bool flush, std::string why, base::Now now);
+    void note_failure(std::string why, base::Now now);
+    std::string_view state_name() const;
     void announce();
 
     std::string name_;
@@ -79,7 +90,9 @@ private:
     base::DialIds ids_;
     base::Duration retry_after_{};
     std::deque<base::Command> commands_;
+    base::WallTime since_;
     std::string last_failure_;
+    std::optional<base::WallTime> last_failure_at_;
     std::uint64_t links_opened_ = 0;
 };
 

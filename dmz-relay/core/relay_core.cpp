@@ -30,7 +30,7 @@ void RelayCore::opened(base::ConnectionId id, const base::Peer& peer, base::Now 
     }
     agents_.emplace(
         id, Agent{peer, *peer.identity, tunnel::Link(tunnel::LinkSide::relay, options_.timers, now),
-                  now.instant});
+                  now.wall, now.wall});
 }
 
 void RelayCore::received(base::ConnectionId id, base::ByteView bytes, base::Now now) {
@@ -133,7 +133,7 @@ RelayCore::Agent* RelayCore::holder_of(const base::Identity& identity, base::Con
 
 void RelayCore::admit(base::ConnectionId id, Agent& agent, base::Now now) {
     agent.stage = Stage::admitted;
-    agent.since = now.instant;
+    agent.admitted = agent.sessions_since = now.wall;
     agent.link.welcomed(now);
     ++admitted_;
     agent.link.send_control(encode(tunnel::Welcome{
@@ -141,21 +141,22 @@ void RelayCore::admit(base::ConnectionId id, Agent& agent, base::Now now) {
         static_cast<std::uint32_t>(options_.sessions_max_per_agent), options_.seed}));
     notices_.add(NoticeLevel::info,
                  fmt::format("{} admitted from {}", to_uri(agent.identity), agent.peer.address));
-    join_with_all(id, agent);
+    join_with_all(id, agent, now);
     announce(id, agent);
 }
 
-void RelayCore::join_with_all(base::ConnectionId id, Agent& agent) {
+void RelayCore::join_with_all(base::ConnectionId id, Agent& agent, base::Now now) {
     for (auto& [other_id, other] : agents_) {
         if (other.stage != Stage::admitted || other.identity.role == agent.identity.role) continue;
         if (agent.identity.role == base::Role::edge)
-            join(id, agent, other_id, other);
+            join(id, agent, other_id, other, now);
         else
-            join(other_id, other, id, agent);
+            join(other_id, other, id, agent, now);
     }
 }
 
-void RelayCore::join(base::ConnectionId edge_id, Agent& edge, base::ConnectionId it_id, Agent& it) {
+void RelayCore::join(base::ConnectionId edge_id, Agent& edge, base::ConnectionId it_id, Agent& it,
+                     base::Now now) {
     if (sessions_.joined(edge_id, it_id) || edge.unwanted.contains(it_id) ||
         it.unwanted.contains(edge_id))
         return;
@@ -168,7 +169,8 @@ void RelayCore::join(base::ConnectionId edge_id, Agent& edge, base::ConnectionId
                                  to_uri(edge.identity), to_uri(it.identity)));
         return;
     }
-    const auto& session = sessions_.open(edge_id, it_id, std::move(topics));
+    auto& session = sessions_.open(edge_id, it_id, std::move(topics));
+    session.since = edge.sessions_since = it.sessions_since = now.wall;
     edge.link.send_control(
         encode(tunnel::Opened{session.id, qualified_name(it.identity), session.topics}));
     it.link.send_control(
@@ -203,6 +205,8 @@ void RelayCore::forward(base::ConnectionId id, Agent& agent, const tunnel::Sessi
     bytes_ += message.size();
     if (!toward_it) {
         ++session->frames_to_edge;
+        session->bytes_to_edge += message.size();
+        session->last_to_edge = now.instant;
         other.link.send_control(std::move(message));
         announce(other_id, other);
         return;
@@ -218,6 +222,7 @@ void RelayCore::forward(base::ConnectionId id, Agent& agent, const tunnel::Sessi
         return;
     }
     ++session->frames_to_it;
+    session->last_to_it = now.instant;
     session->bytes_to_it += message.size();
     other.link.send_ordered(session->id, std::move(message));
     announce(other_id, other);
@@ -249,6 +254,7 @@ void RelayCore::end_session(tunnel::SessionId id, tunnel::SessionEnd reason,
         const auto found = agents_.find(end);
         if (found == agents_.end()) continue;
         found->second.link.drop_session(id);
+        found->second.sessions_since = now.wall;
         if (end == except || found->second.stage == Stage::leaving) continue;
         found->second.link.send_control(encode(tunnel::Closed{id, reason}));
         announce(end, found->second);
@@ -305,7 +311,7 @@ void RelayCore::expire(base::Now now) {
     for (const auto id : ids) {
         auto& agent = agents_.at(id);
         if (agent.stage == Stage::admitted && agent.identity.role == base::Role::edge)
-            join_with_all(id, agent);
+            join_with_all(id, agent, now);
     }
 }
 
@@ -348,22 +354,6 @@ void RelayCore::shut_down(base::Now now) {
     for (const auto id : ids)
         dismiss(id, agents_.at(id), tunnel::ByeReason::shutdown, tunnel::SessionEnd::shutdown,
                 "dismissed: the relay shuts down", now);
-}
-
-RelayStatus RelayCore::status() const {
-    RelayStatus status{{}, {}, admitted_, refused_, frames_, bytes_};
-    for (const auto& [id, agent] : agents_) {
-        if (agent.stage != Stage::admitted) continue;
-        status.agents.push_back({agent.identity, agent.peer.address, agent.since,
-                                 agent.link.round_trip(), sessions_.of(id).size(),
-                                 agent.link.queued_bytes()});
-    }
-    for (const auto& [id, session] : sessions_.all())
-        status.sessions.push_back({qualified_name(agents_.at(session.edge).identity),
-                                   qualified_name(agents_.at(session.it).identity),
-                                   session.frames_to_it, session.bytes_to_it,
-                                   session.frames_to_edge});
-    return status;
 }
 
 }  // namespace sallyport::relay_core

@@ -14,8 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "common/base/network_core.hpp"
-#include "common/base/notice.hpp"
+#include "common/base/agent_core.hpp"
 #include "common/tunnel/link.hpp"
 #include "dmz-relay/policy/routes.hpp"
 #include "dmz-relay/switch/session_table.hpp"
@@ -27,6 +26,7 @@ struct RelayOptions {
     std::vector<policy::Route> routes;
     tunnel::LinkTimers timers;
     std::uint64_t seed = 1;  // random: first session number, process number
+    base::WallTime started;  // for the status
     std::size_t agents_max = 4096;
     std::size_t sessions_max_per_agent = 1024;
     /// A session's frames waiting for its it-agent: more than the credit an honest receiver gives.
@@ -39,25 +39,42 @@ struct RelayOptions {
     base::Duration reopen_after = std::chrono::seconds(1);
 };
 
+/// What an agent that is admitted lacks. Of agents that are not here the relay knows nothing.
+enum class AgentState {
+    live,      // it has a session with a peer of every route that names it
+    alone,     // a route names it, and no peer of that route is here
+    closed,    // a peer is here, and they have no session: an end does not want it
+    unrouted,  // no route names it
+};
+std::string_view to_string(AgentState state);
+
 struct AgentStatus {
     base::Identity identity;
     std::string address;
-    base::Instant since;
+    base::WallTime admitted;
+    AgentState state = AgentState::live;
+    base::WallTime since;  // when its sessions last changed
+    std::string missing;   // the peer, as the route names it; where it is alone or closed
     std::optional<base::Duration> round_trip;
     std::size_t sessions = 0;
     std::size_t queued_bytes = 0;
 };
 struct SessionStatus {
     std::string edge, it;
-    std::uint64_t frames_to_it = 0, bytes_to_it = 0, frames_to_edge = 0;
+    base::WallTime since;
+    std::uint64_t frames_to_it = 0, bytes_to_it = 0;
+    std::uint64_t frames_to_edge = 0, bytes_to_edge = 0;
+    std::optional<base::Instant> last_to_it, last_to_edge;  // frame
+    std::size_t queued_bytes = 0;                           // for its it-agent
 };
 struct RelayStatus {
     std::vector<AgentStatus> agents;
     std::vector<SessionStatus> sessions;
+    base::WallTime started;
     std::uint64_t admitted = 0, refused = 0, frames = 0, bytes = 0;
 };
 
-class RelayCore final : public base::NetworkCore {
+class RelayCore final : public base::AgentCore {
 public:
     explicit RelayCore(RelayOptions options);
 
@@ -70,9 +87,8 @@ public:
     std::optional<base::Command> next_command() override;
     bool take_output(base::ConnectionId id, base::Bytes& out) override;
 
-    /// Says goodbye to every agent and closes.
-    void shut_down(base::Now now);
-    std::optional<base::Notice> next_notice() { return notices_.next(); }
+    void shut_down(base::Now now) override;
+    std::optional<base::Notice> next_notice() override { return notices_.next(); }
     RelayStatus status() const;
 
 private:
@@ -81,7 +97,8 @@ private:
         base::Peer peer;
         base::Identity identity;
         tunnel::Link link;
-        base::Instant since;
+        base::WallTime admitted;
+        base::WallTime sessions_since;  // when they last changed
         Stage stage = Stage::greeting;
         std::uint64_t process = 0;
         base::Instant probe_until{};
@@ -95,8 +112,9 @@ private:
     void admit(base::ConnectionId id, Agent& agent, base::Now now);
     void probe(Agent& agent, base::ConnectionId holder_id, Agent& holder, base::Now now);
     void settle_probe(base::ConnectionId id, Agent& agent, base::Now now);
-    void join(base::ConnectionId edge_id, Agent& edge, base::ConnectionId it_id, Agent& it);
-    void join_with_all(base::ConnectionId id, Agent& agent);
+    void join(base::ConnectionId edge_id, Agent& edge, base::ConnectionId it_id, Agent& it,
+              base::Now now);
+    void join_with_all(base::ConnectionId id, Agent& agent, base::Now now);
     void forward(base::ConnectionId id, Agent& agent, const tunnel::SessionFrame& frame,
                  base::Now now);
     void end_session(tunnel::SessionId id, tunnel::SessionEnd reason, base::ConnectionId except,
@@ -111,6 +129,10 @@ private:
     Agent* holder_of(const base::Identity& identity, base::ConnectionId except,
                      base::ConnectionId& holder);
     std::size_t queued_bytes() const;
+    /// Who is here, for judging each against the routes.
+    struct Present;
+    Present present() const;
+    void judge(AgentStatus& status, base::ConnectionId id, const Present& present) const;
 
     RelayOptions options_;
     policy::RoutePolicy policy_;

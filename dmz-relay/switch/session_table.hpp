@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,10 @@ struct Session {
     tunnel::SessionId id{};
     base::ConnectionId edge{}, it{};
     std::vector<std::string> topics;
-    std::uint64_t frames_to_it = 0, bytes_to_it = 0, frames_to_edge = 0;
+    base::WallTime since{};
+    std::uint64_t frames_to_it = 0, bytes_to_it = 0;
+    std::uint64_t frames_to_edge = 0, bytes_to_edge = 0;
+    std::optional<base::Instant> last_to_it{}, last_to_edge{};  // frame
 };
 
 enum class Direction { toward_it, toward_ot };

@@ -1,17 +1,23 @@
 #include "edge-agent/core/edge_core.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "common/base/mutants.hpp"
+#include "common/mqtt/topic.hpp"
 #include "common/tunnel/frame.hpp"
 
 namespace sallyport::edge_core {
 namespace {
 
 constexpr std::size_t kQualityTagsMax = 4096;  // tags of one quality record
+constexpr bool kOwnerKeepsRetained = true;     // told afresh by every start
 constexpr base::Duration kStateCheckInterval = std::chrono::milliseconds(200);
+/// Of the spool's growth: longer than that of records, for a plant's minute tells more of its days.
+constexpr base::Duration kGrowthTimeConstant = std::chrono::seconds(60);
 
 uplink::UplinkOptions uplink_options(const EdgeOptions& options) {
     uplink::UplinkOptions made;
@@ -24,18 +30,64 @@ uplink::UplinkOptions uplink_options(const EdgeOptions& options) {
     return made;
 }
 
+std::vector<ingest::QualityPolicy> policies_of(const std::vector<ingest::ForwardRule>& rules) {
+    std::vector<ingest::QualityPolicy> policies;
+    policies.reserve(rules.size());
+    for (const auto& rule : rules) policies.push_back(rule.quality);
+    return policies;
+}
+
+std::vector<std::optional<ingest::JsonCodec>> codecs_of(
+    const std::vector<ingest::ForwardRule>& rules) {
+    std::vector<std::optional<ingest::JsonCodec>> codecs;
+    for (const auto& rule : rules) {
+        auto& codec = codecs.emplace_back();
+        if (rule.json) codec.emplace(*rule.json);
+    }
+    return codecs;
+}
+
 }  // namespace
 
-EdgeCore::EdgeCore(EdgeOptions options, std::unique_ptr<spool::Spool> spool, base::Now now)
+EdgeCore::EdgeCore(EdgeOptions options, std::unique_ptr<spool::Spool> spool,
+                   const std::vector<ingest::TagPublisher>& publishers, base::Now now)
     : options_(std::move(options)),
       spool_(std::move(spool)),
-      broker_(options_.broker, options_.seed),
+      // The log keeps no receipts yet, but is to be asked again about what the broker's store had.
+      broker_(options_.broker, options_.seed,
+              {.keeps_state = options_.keeps_broker_state,
+               .owner_keeps_receipts = options_.keeps_broker_state}),
+      broker_saver_(broker_),
       classifier_(options_.forwards, *spool_),
-      uplink_(uplink_options(options_), *spool_, now) {
-    std::vector<record::TagId> tags;
-    for (record::TagId tag = 0; tags.size() < spool_->tag_count(); ++tag)
-        if (spool_->topic(tag)) tags.push_back(tag);
-    if (const auto change = publishers_.restarted(std::move(tags))) record_quality(*change, now);
+      codecs_(codecs_of(options_.forwards)),
+      publishers_(policies_of(options_.forwards)),
+      publisher_saves_(publishers_),
+      uplink_(uplink_options(options_), *spool_, now),
+      started_(now.wall),
+      spool_since_(now.wall),
+      spool_bytes_in_(now.instant, kGrowthTimeConstant) {
+    start(publishers, now);
+}
+
+/// What was good when the edge stopped may have changed unseen.
+void EdgeCore::start(const std::vector<ingest::TagPublisher>& publishers, base::Now now) {
+    std::unordered_map<std::string_view, std::string_view> publisher_of;
+    for (const auto& each : publishers) publisher_of.emplace(each.topic, each.client);
+    std::vector<ingest::KnownTag> tags;
+    for (record::TagId tag = 0; tags.size() < spool_->tag_count(); ++tag) {
+        const auto topic = spool_->topic(tag);
+        if (!topic) continue;
+        const auto publisher = publisher_of.find(*topic);
+        tags.push_back({tag, classifier_.rule_of(*topic),
+                        std::string(publisher == publisher_of.end() ? "" : publisher->second)});
+    }
+    if (!tags.empty()) newest_.resize(tags.back().tag + 1);
+    record_quality(publishers_.restarted(tags, now), now);
+    for (const auto& freed : spool_->report().freed_cursors)
+        notices_.add(base::NoticeLevel::warning,
+                     fmt::format("audit: {} is no destination any more: its cursor is freed, what "
+                                 "it had not taken is in the ledger",
+                                 freed));
 }
 
 void EdgeCore::opened(base::ConnectionId id, const base::Peer& peer, base::Now now) {
@@ -69,35 +121,52 @@ void EdgeCore::closed(base::ConnectionId id, base::CloseCause cause, base::Now n
 void EdgeCore::expire(base::Now now) {
     broker_.expire(now);
     uplink_.expire(now);
-    while (auto change = publishers_.expire(now)) record_quality(*change, now);
+    record_quality(publishers_.expire(now), now);
+    publisher_saves_.expire(now);
     settle(now);
 }
 
 std::optional<base::Instant> EdgeCore::next_deadline() const {
-    const auto inside = base::earlier(broker_.next_deadline(), uplink_.next_deadline());
-    return base::earlier(inside,
-                         base::earlier(publishers_.next_deadline(), spool_->next_deadline()));
+    auto deadline = base::earlier(broker_.next_deadline(), uplink_.next_deadline());
+    deadline = base::earlier(deadline, spool_->next_deadline());
+    deadline = base::earlier(deadline, publishers_.next_deadline());
+    deadline = base::earlier(deadline, broker_saver_.next_deadline());
+    return base::earlier(deadline, publisher_saves_.next_deadline());
 }
 
 /// Carries what one input caused through the edge: events into the spool, room to who waits for it,
 /// acknowledgements out, synced entries onto the link.
 void EdgeCore::settle(base::Now now) {
-    while (const auto event = broker_.next_event()) {
-        if (const auto* published = std::get_if<mqtt::Published>(&*event)) {
-            handle(*published, now);
-        } else if (const auto* connected = std::get_if<mqtt::ClientConnected>(&*event)) {
-            if (auto change = publishers_.connected(connected->client_id))
-                record_quality(*change, now);
-        } else if (const auto* gone = std::get_if<mqtt::ClientGone>(&*event)) {
-            if (gone->taken_over) continue;
-            if (auto change = publishers_.gone(gone->client_id, gone->by_disconnect, now))
-                record_quality(*change, now);
-        }
-    }
+    take_events(now);
     admit_waiting(now);
     release_acks(now);
     uplink_.pump(now);
     publish_tunnel_state(now);
+}
+
+void EdgeCore::take_events(base::Now now) {
+    // A client's will comes right behind its end, and is no value that the end makes bad: it goes
+    // first.
+    std::optional<mqtt::ClientGone> gone;
+    while (const auto event = broker_.next_event()) {
+        const auto* published = std::get_if<mqtt::Published>(&*event);
+        if (gone && (published == nullptr || !published->is_will))
+            handle(*std::exchange(gone, std::nullopt), now);
+        if (published != nullptr)
+            handle(*published, now);
+        else if (const auto* connected = std::get_if<mqtt::ClientConnected>(&*event))
+            record_quality(publishers_.connected(connected->client_id), now);
+        else if (const auto* released = std::get_if<mqtt::Released>(&*event))
+            broker_.acknowledge_release(released->token, now);
+        else
+            gone = std::get<mqtt::ClientGone>(*event);
+    }
+    if (gone) handle(*gone, now);
+}
+
+void EdgeCore::handle(const mqtt::ClientGone& gone, base::Now now) {
+    if (!gone.taken_over)
+        record_quality(publishers_.gone(gone.client_id, gone.by_disconnect, now), now);
 }
 
 void EdgeCore::handle(const mqtt::Published& published, base::Now now) {
@@ -123,7 +192,6 @@ void EdgeCore::handle(const mqtt::Published& published, base::Now now) {
         acknowledge(mqtt::ReasonCode::quota_exceeded);
         return;
     }
-    publishers_.published(published.client_id, *tag, published.is_will);
     tunnel::BatchRecord record;
     record.tag = *tag;
     record.flags = static_cast<std::uint16_t>(
@@ -132,26 +200,63 @@ void EdgeCore::handle(const mqtt::Published& published, base::Now now) {
     record.source_time = record.arrival_time = now.wall;
     record.value = published.payload;
     record.properties = published.properties;
-    accept(std::move(record), published, now);
+    const auto rule = classifier_.rule_of_tag(*tag);
+    read_payload(record, rule);
+    const ingest::Update update{published.client_id, *tag, rule, record.quality, published.is_will};
+    if (accept(std::move(record), published, now)) publishers_.published(update, now);
 }
 
-void EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& published, base::Now now) {
+/// What the payload says of its value, where the rule has a codec.
+void EdgeCore::read_payload(tunnel::BatchRecord& record, std::size_t rule) {
+    const auto& codec = codecs_[rule];
+    // An empty retained payload is no value: it clears the topic.
+    const bool clears = record.value.empty() && (record.flags & record::kRetain) != 0;
+    if (!codec || clears) return;
+    const auto reading = codec->read(record.value, record.arrival_time);
+    record.quality = reading.quality;
+    if (reading.source_time) record.source_time = *reading.source_time;
+    if (!reading.is_readable) ++unreadable_payloads_;
+    if (!reading.is_time_believed) ++unbelieved_times_;
+}
+
+/// False: shed, or its sender is cut off; then the far side is told nothing of it.
+bool EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& published, base::Now now) {
     const bool at_most_once = published.qos == mqtt::Qos::at_most_once;
     if (waiting_.empty()) {
         if (const auto seq = spool_->append(record, now)) {
             ++forwarded_;
+            record.seq = *seq;
+            note_value(record);
             if (!at_most_once) pending_acks_.push_back({*seq, published.token});
-            return;
+            return true;
         }
     }
-    // QoS 0 is shed first. The sender of a QoS > 0 publish beyond the bound is cut off: it sends
-    // again, on its next connection, what was not acknowledged.
-    if (at_most_once)
-        ++shed_qos0_;
-    else if (wait_for_room(std::move(record), published.token))
-        broker_.pause_publisher(published.token);
-    else
+    // QoS 0 is shed first. Who can be told that the log is full is told; others wait. The sender of
+    // a QoS > 0 publish beyond the bound is cut off: it sends again, on its next connection, what
+    // was not acknowledged.
+    if (at_most_once) {
+        shed_qos0_ += base::mutant(base::Mutant::shed_not_counted) ? 0 : 1;
+        return false;
+    }
+    if (published.may_be_refused && spool_->refuses(record)) {
+        ++refused_full_;
+        broker_.acknowledge(published.token, mqtt::ReasonCode::quota_exceeded, now);
+        return false;
+    }
+    if (!wait_for_room(std::move(record), published.token)) {
         broker_.disconnect_publisher(published.token, mqtt::ReasonCode::quota_exceeded, now);
+        return false;
+    }
+    note_value(waiting_.back().record);
+    broker_.pause_publisher(published.token);
+    return true;
+}
+
+/// For whoever asks for the tags; a value that waits for room has its number when it has it.
+void EdgeCore::note_value(const tunnel::BatchRecord& record) {
+    if (record.tag >= newest_.size())
+        newest_.resize(std::max<std::size_t>(record.tag + 1, newest_.size() * 2));
+    newest_[record.tag].set(record.seq, record.value, record.source_time, record.arrival_time);
 }
 
 /// Keeps a copy in its turn behind what waits already; false beyond the bound.
@@ -174,8 +279,9 @@ void EdgeCore::admit_waiting(base::Now now) {
         const auto& waiting = waiting_.front();
         const auto seq = spool_->append(waiting.record, now);
         if (!seq) return;
-        if (waiting.token.session != 0) {
+        if (waiting.token.session != 0 && !base::mutant(base::Mutant::waiting_publish_lost)) {
             ++forwarded_;
+            newest_[waiting.record.tag].seq = *seq;
             pending_acks_.push_back({*seq, waiting.token});
         }
         waiting_bytes_ -= waiting.bytes;
@@ -184,7 +290,12 @@ void EdgeCore::admit_waiting(base::Now now) {
     broker_.resume_publishers(now);
 }
 
+void EdgeCore::record_quality(const ingest::QualityChanges& changes, base::Now now) {
+    for (const auto& change : changes) record_quality(change, now);
+}
+
 void EdgeCore::record_quality(const ingest::QualityChange& change, base::Now now) {
+    if (base::mutant(base::Mutant::quality_record_dropped)) return;
     for (std::size_t at = 0; at < change.tags.size(); at += kQualityTagsMax) {
         const auto end = std::min(change.tags.size(), at + kQualityTagsMax);
         const auto first = change.tags.begin() + static_cast<std::ptrdiff_t>(at);
@@ -202,7 +313,8 @@ void EdgeCore::record_quality(const ingest::QualityChange& change, base::Now now
 }
 
 void EdgeCore::release_acks(base::Now now) {
-    const auto synced = spool_->synced();
+    const auto synced =
+        base::mutant(base::Mutant::ack_before_sync) ? ~record::Seq{0} : spool_->synced();
     while (!pending_acks_.empty() && pending_acks_.front().seq <= synced) {
         broker_.acknowledge(pending_acks_.front().token, mqtt::ReasonCode::success, now);
         pending_acks_.pop_front();
@@ -214,7 +326,7 @@ void EdgeCore::publish_tunnel_state(base::Now now) {
     if (options_.destinations.empty() || now.instant < next_state_check_) return;
     next_state_check_ = now.instant + kStateCheckInterval;
     const auto status = uplink_.status(now);
-    std::string state = fmt::format(R"({{"link":"{}","destinations":{{)", status.link);
+    std::string state = fmt::format(R"({{"link":"{}","destinations":{{)", status.link.state);
     for (std::size_t i = 0; i < status.destinations.size(); ++i)
         state +=
             fmt::format(R"({}"{}":"{}")", i == 0 ? "" : ",", status.destinations[i].destination,
@@ -223,7 +335,12 @@ void EdgeCore::publish_tunnel_state(base::Now now) {
     if (state == told_tunnel_state_) return;
     told_tunnel_state_ = state;
     state += fmt::format(R"(,"since":"{}"}})", base::to_rfc3339(now.wall));
-    broker_.publish({"sallyport/tunnel", base::as_bytes(state), {}, mqtt::Qos::at_least_once, true},
+    broker_.publish({"sallyport/tunnel",
+                     base::as_bytes(state),
+                     {},
+                     mqtt::Qos::at_least_once,
+                     true,
+                     kOwnerKeepsRetained},
                     now);
 }
 
@@ -242,8 +359,12 @@ std::optional<spool::DiskJob> EdgeCore::next_job(base::Now now) {
 
 void EdgeCore::complete(spool::DiskDone done, base::Now now) {
     spool_->complete(std::move(done), now);
-    const auto failing = spool_->stats().failing;
+    const auto& stats = spool_->stats();
+    spool_bytes_in_.add(stats.entry_bytes - spool_bytes_, now.instant);
+    spool_bytes_ = stats.entry_bytes;
+    const auto failing = stats.failing;
     if (failing != told_disk_error_) {
+        if (failing.has_value() != told_disk_error_.has_value()) spool_since_ = now.wall;
         told_disk_error_ = failing;
         notices_.add(failing ? base::NoticeLevel::alarm : base::NoticeLevel::info,
                      failing ? fmt::format("the spool's disk fails: {}; forwarded publishes wait "
@@ -251,6 +372,40 @@ void EdgeCore::complete(spool::DiskDone done, base::Now now) {
                                            to_string(*failing))
                              : "the spool's disk works again");
     }
+    const bool full = spool_->is_full();
+    if (full != told_full_) {
+        told_full_ = full;
+        notices_.add(full ? base::NoticeLevel::alarm : base::NoticeLevel::info,
+                     full ? "the spool is full: MQTT 5 publishes are refused, others wait"
+                          : "the spool has room again");
+    }
+    settle(now);
+}
+
+std::optional<ingest::PublisherJob> EdgeCore::next_publisher_job(base::Now now) {
+    return publisher_saves_.next_job([this](record::TagId tag) { return spool_->topic(tag); }, now);
+}
+
+void EdgeCore::complete(const ingest::PublisherDone& done, base::Now now) {
+    publisher_saves_.complete(done, now);
+    if (done.error && !std::exchange(told_publisher_error_, true))
+        notices_.add(base::NoticeLevel::warning,
+                     fmt::format("who publishes what cannot be stored: {}; after a restart the "
+                                 "absence of a device would not show",
+                                 *done.error));
+    if (!done.error) told_publisher_error_ = false;
+}
+
+void EdgeCore::complete(const BrokerDone& done, base::Now now) {
+    const bool was_failing = broker_saver_.is_failing();
+    broker_saver_.complete(done, now);
+    if (was_failing != broker_saver_.is_failing())
+        notices_.add(done.error ? base::NoticeLevel::alarm : base::NoticeLevel::info,
+                     done.error
+                         ? fmt::format("the broker's store refuses: {}; what lasting sessions "
+                                       "and retained messages need of it waits",
+                                       *done.error)
+                         : "the broker's store works again");
     settle(now);
 }
 
@@ -264,7 +419,24 @@ std::optional<base::Notice> EdgeCore::next_notice() {
     return notices_.next();
 }
 
-EdgeStatus EdgeCore::status(base::Now now) const {
+record::TagsPage EdgeCore::tags(const record::TagsQuery& query) const {
+    record::TagsPage page;
+    const auto first = std::min<std::uint64_t>(query.from, newest_.size());
+    const auto end = std::min(newest_.size(), first + record::TagsQuery::kTagsLookedAtMax);
+    auto at = first;
+    for (; at < end && page.rows.size() < query.rows_max; ++at) {
+        const auto tag = static_cast<record::TagId>(at);
+        const auto topic = spool_->topic(tag);
+        if (!topic || !mqtt::matches(query.filter, *topic)) continue;
+        const auto quality = publishers_.quality(tag);
+        page.rows.push_back({std::string(*topic), newest_[tag], quality, quality,
+                             std::string(publishers_.publisher(tag))});
+    }
+    if (at < newest_.size()) page.next = at;
+    return page;
+}
+
+EdgeStatus EdgeCore::status(base::Now now, std::optional<std::uint64_t> disk_free_bytes) const {
     EdgeStatus status;
     status.broker = broker_.counters();
     status.spool = spool_->stats();
@@ -273,8 +445,16 @@ EdgeStatus EdgeCore::status(base::Now now) const {
     status.shed_qos0 = shed_qos0_;
     status.pending_acks = pending_acks_.size();
     status.refused_topics = refused_topics_;
+    status.unreadable_payloads = unreadable_payloads_;
+    status.unbelieved_times = unbelieved_times_;
+    status.refused_full = refused_full_;
+    status.counts = spool_->counts();
     status.epoch = spool_->epoch();
+    status.started = started_;
+    status.spool_since = spool_since_;
     status.uplink = uplink_.status(now);
+    status.outlook = outlook(status.spool, status.uplink, spool_bytes_in_.per_second(now.instant),
+                             disk_free_bytes);
     return status;
 }
 

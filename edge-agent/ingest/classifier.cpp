@@ -1,5 +1,7 @@
 #include "edge-agent/ingest/classifier.hpp"
 
+#include <algorithm>
+
 #include "common/mqtt/topic.hpp"
 
 namespace sallyport::ingest {
@@ -14,9 +16,15 @@ std::optional<std::size_t> Classifier::rule_of(std::string_view topic) const {
 std::optional<record::TagId> Classifier::classify(std::string_view topic) {
     if (const auto known = known_.find(topic); known != known_.end()) return known->second;
     std::optional<record::TagId> tag;
-    if (rule_of(topic)) tag = spool_.tag(topic);
+    const auto rule = rule_of(topic);
+    if (rule) tag = spool_.tag(topic);
     if (tag == record::TagId{0})
         return tag;  // not remembered: anybody could name topics without end
+    if (tag) {
+        if (*tag >= rule_by_tag_.size())
+            rule_by_tag_.resize(std::max<std::size_t>(*tag + 1, rule_by_tag_.size() * 2));
+        rule_by_tag_[*tag] = static_cast<std::uint32_t>(*rule);
+    }
     if (tag || known_.size() < kRememberedMax) known_.emplace(topic, tag);
     return tag;
 }

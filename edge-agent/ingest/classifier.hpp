@@ -9,13 +9,17 @@
 #include <vector>
 
 #include "common/record/record.hpp"
+#include "edge-agent/ingest/json_codec.hpp"
+#include "edge-agent/ingest/quality_policy.hpp"
 #include "edge-agent/spool/spool.hpp"
 
 namespace sallyport::ingest {
 
-/// One [[forward]] of the configuration. (Class `history`, payload `opaque`: the only ones so far.)
+/// One [[forward]] of the configuration. (Class `history`: the only one so far.)
 struct ForwardRule {
     std::string filter;
+    QualityPolicy quality{};
+    std::optional<JsonPlaces> json{};  // nothing: payloads are opaque
 };
 
 class Classifier {
@@ -31,7 +35,9 @@ public:
     /// topic is a `$` topic, or belongs to the agent. Tag 0: a rule matches, but the spool has no
     /// more tags to give.
     std::optional<record::TagId> classify(std::string_view topic);
-    /// The rule that decides on a topic, for check-config.
+    /// The number of the rule that decided on a tag that classify() gave.
+    std::size_t rule_of_tag(record::TagId tag) const { return rule_by_tag_[tag]; }
+    /// The number of the rule that decides on a topic.
     std::optional<std::size_t> rule_of(std::string_view topic) const;
 
 private:
@@ -45,6 +51,7 @@ private:
     std::vector<ForwardRule> rules_;
     spool::Spool& spool_;
     std::unordered_map<std::string, std::optional<record::TagId>, Hash, std::equal_to<>> known_;
+    std::vector<std::uint32_t> rule_by_tag_;
 };
 
 }  // namespace sallyport::ingest

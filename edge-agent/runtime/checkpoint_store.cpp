@@ -7,10 +7,18 @@
 namespace sallyport::edge_agent {
 namespace {
 
+/// Version 0 did not count for each destination from where.
+constexpr std::int64_t kSchemaVersion = 1;
+constexpr const char* kFromVersion0 =
+    "ALTER TABLE cursors ADD COLUMN counted_from INTEGER NOT NULL DEFAULT 0;";
 constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS tags (id INTEGER PRIMARY KEY, topic TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS cursors (destination TEXT PRIMARY KEY, store INTEGER NOT NULL,"
     " epoch INTEGER NOT NULL, seq INTEGER NOT NULL, checksum INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS kept (tag INTEGER NOT NULL, carries INTEGER NOT NULL,"
+    " epoch INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL,"
+    " PRIMARY KEY (tag, carries));"
+    "CREATE INDEX IF NOT EXISTS kept_by_seq ON kept (seq, tag);"
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL);";
 
 spool::DiskError to_disk_error(const storage::DatabaseError& error) {
@@ -34,8 +42,14 @@ std::uint64_t number(const storage::Statement& row, int column) {
 
 }  // namespace
 
-CheckpointStore::CheckpointStore(const std::filesystem::path& path) : database_(path.string()) {
+CheckpointStore::CheckpointStore(const std::filesystem::path& path)
+    : database_(path.string()), ledger_(database_) {
+    if (database_.schema_version() >= kSchemaVersion) return;
+    storage::Transaction transaction(database_);
     database_.execute(kSchema);
+    database_.execute(kFromVersion0);
+    database_.set_schema_version(kSchemaVersion);
+    transaction.commit();
 }
 
 base::Result<std::unique_ptr<CheckpointStore>, spool::DiskError> CheckpointStore::open(
@@ -54,26 +68,66 @@ base::Result<std::unique_ptr<CheckpointStore>, spool::DiskError> CheckpointStore
     }
 }
 
+base::Result<std::unique_ptr<CheckpointStore>, spool::DiskError> CheckpointStore::open_as_it_is(
+    const std::filesystem::path& path) {
+    try {
+        return std::unique_ptr<CheckpointStore>(new CheckpointStore(path));
+    } catch (const storage::DatabaseError& error) {
+        return to_disk_error(error);
+    }
+}
+
+void CheckpointStore::save_cursors(const std::vector<spool::Cursor>& cursors) {
+    database_.execute("DELETE FROM cursors");
+    auto cursor = database_.prepare(
+        "INSERT INTO cursors (destination, store, epoch, seq, checksum, counted_from)"
+        " VALUES (?, ?, ?, ?, ?, ?)");
+    for (const auto& each : cursors)
+        cursor
+            .with(std::string_view(each.destination), stored(each.store),
+                  stored(each.position.epoch), stored(each.position.seq),
+                  stored(each.position.checksum), stored(each.counted_from))
+            .run();
+}
+
+/// A newer record takes the place of those of its tag that carry no more than it.
+void CheckpointStore::save_kept(const std::vector<spool::KeptRecord>& kept) {
+    auto supersede =
+        database_.prepare("DELETE FROM kept WHERE tag = ? AND seq < ? AND (carries & ~?) = 0");
+    auto insert = database_.prepare(
+        "INSERT OR REPLACE INTO kept (tag, carries, epoch, seq, body) VALUES (?, ?, ?, ?, ?)");
+    for (const auto& each : kept) {
+        supersede.with(stored(each.tag), stored(each.seq), stored(each.carries)).run();
+        insert
+            .with(stored(each.tag), stored(each.carries), stored(each.epoch), stored(each.seq),
+                  base::ByteView(each.body))
+            .run();
+    }
+}
+
+void CheckpointStore::save_number(std::string_view key, std::uint64_t value) {
+    database_.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)")
+        .with(key, stored(value))
+        .run();
+}
+
+std::uint64_t CheckpointStore::load_number(std::string_view key, std::uint64_t otherwise) {
+    auto meta = database_.prepare("SELECT value FROM meta WHERE key = ?");
+    meta.with(key);
+    return meta.step() ? number(meta, 0) : otherwise;
+}
+
 base::Result<void, spool::DiskError> CheckpointStore::save(const spool::Checkpoint& checkpoint) {
     try {
         storage::Transaction transaction(database_);
         auto tag = database_.prepare("INSERT OR IGNORE INTO tags (id, topic) VALUES (?, ?)");
         for (const auto& each : checkpoint.tags)
             tag.with(stored(each.id), std::string_view(each.topic)).run();
-        database_.execute("DELETE FROM cursors");
-        auto cursor = database_.prepare(
-            "INSERT INTO cursors (destination, store, epoch, seq, checksum)"
-            " VALUES (?, ?, ?, ?, ?)");
-        for (const auto& each : checkpoint.cursors)
-            cursor
-                .with(std::string_view(each.destination), stored(each.store),
-                      stored(each.position.epoch), stored(each.position.seq),
-                      stored(each.position.checksum))
-                .run();
-        database_
-            .prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('tags_complete_below', ?)")
-            .with(stored(checkpoint.tags_complete_below))
-            .run();
+        save_cursors(checkpoint.cursors);
+        save_kept(checkpoint.kept);
+        ledger_.apply(checkpoint.ledger);
+        save_number("tags_complete_below", checkpoint.tags_complete_below);
+        save_number("gone_below", checkpoint.gone_below);
         transaction.commit();
         return {};
     } catch (const storage::DatabaseError& error) {
@@ -88,16 +142,45 @@ base::Result<spool::Checkpoint, spool::DiskError> CheckpointStore::load() {
         while (tags.step())
             checkpoint.tags.push_back(
                 {static_cast<record::TagId>(number(tags, 0)), std::string(tags.text(1))});
-        auto cursors =
-            database_.prepare("SELECT destination, store, epoch, seq, checksum FROM cursors");
+        auto cursors = database_.prepare(
+            "SELECT destination, store, epoch, seq, checksum, counted_from FROM cursors");
         while (cursors.step())
             checkpoint.cursors.push_back(
                 {std::string(cursors.text(0)),
                  number(cursors, 1),
-                 {number(cursors, 2), number(cursors, 3), number(cursors, 4)}});
-        auto meta = database_.prepare("SELECT value FROM meta WHERE key = 'tags_complete_below'");
-        if (meta.step()) checkpoint.tags_complete_below = number(meta, 0);
+                 {number(cursors, 2), number(cursors, 3), number(cursors, 4)},
+                 number(cursors, 5)});
+        auto runs = database_.prepare(
+            "SELECT epoch, MIN(seq), MAX(seq) FROM kept GROUP BY epoch ORDER BY MAX(seq)");
+        while (runs.step())
+            checkpoint.kept_runs.push_back({number(runs, 0), number(runs, 1), number(runs, 2)});
+        checkpoint.ledger.put = ledger_.load();
+        checkpoint.tags_complete_below = load_number("tags_complete_below", 1);
+        checkpoint.gone_below = load_number("gone_below", 1);
         return checkpoint;
+    } catch (const storage::DatabaseError& error) {
+        return to_disk_error(error);
+    }
+}
+
+base::Result<std::vector<spool::KeptRecord>, spool::DiskError> CheckpointStore::read_kept(
+    const spool::KeptRange& range) {
+    try {
+        std::vector<spool::KeptRecord> kept;
+        std::size_t bytes = 0;
+        auto row = database_.prepare(
+            "SELECT tag, carries, epoch, seq, body FROM kept WHERE seq > ? AND seq < ?"
+            " ORDER BY seq, tag");
+        row.with(stored(range.after), stored(range.below));
+        while (row.step()) {
+            if (bytes >= range.bytes_max && number(row, 3) != kept.back().seq) break;
+            const auto body = row.blob(4);
+            bytes += body.size();
+            kept.push_back({static_cast<record::TagId>(number(row, 0)),
+                            static_cast<std::uint8_t>(number(row, 1)), number(row, 2),
+                            number(row, 3), base::Bytes(body.begin(), body.end())});
+        }
+        return kept;
     } catch (const storage::DatabaseError& error) {
         return to_disk_error(error);
     }

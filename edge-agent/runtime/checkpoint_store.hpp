@@ -1,11 +1,14 @@
-// The spool's checkpoint in SQLite: tables tags, cursors and meta of one small database. What
-// save() has returned from is durable.
+// The spool's checkpoint in SQLite: tables tags, cursors, ledger, kept and meta of one small
+// database. What save() has returned from is durable, all of it or nothing.
 #pragma once
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "common/storage/database.hpp"
+#include "common/storage/ledger_table.hpp"
 #include "edge-agent/spool/disk.hpp"
 
 namespace sallyport::edge_agent {
@@ -16,13 +19,25 @@ public:
     static base::Result<std::unique_ptr<CheckpointStore>, spool::DiskError> open(
         const std::filesystem::path& path);
 
+    /// As it is, for a look: nothing is moved.
+    static base::Result<std::unique_ptr<CheckpointStore>, spool::DiskError> open_as_it_is(
+        const std::filesystem::path& path);
+
     base::Result<void, spool::DiskError> save(const spool::Checkpoint& checkpoint);
     base::Result<spool::Checkpoint, spool::DiskError> load();
+    base::Result<std::vector<spool::KeptRecord>, spool::DiskError> read_kept(
+        const spool::KeptRange& range);
 
 private:
     explicit CheckpointStore(const std::filesystem::path& path);
 
+    void save_cursors(const std::vector<spool::Cursor>& cursors);
+    void save_kept(const std::vector<spool::KeptRecord>& kept);
+    void save_number(std::string_view key, std::uint64_t value);
+    std::uint64_t load_number(std::string_view key, std::uint64_t otherwise);
+
     storage::Database database_;
+    storage::LedgerTable ledger_;
 };
 
 }  // namespace sallyport::edge_agent

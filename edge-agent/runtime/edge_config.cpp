@@ -24,12 +24,47 @@ enum class OnlyOne { value };
 using Words = std::array<Word<OnlyOne>, 2>;
 constexpr std::array<Word<DeliveryClass>, 2> kClasses{
     {{"history", DeliveryClass::history}, {"latest", std::nullopt}}};
-constexpr std::array<Word<OnlyOne>, 3> kPayloads{
-    {{"opaque", OnlyOne::value}, {"json", std::nullopt}, {"sparkplug", std::nullopt}}};
+enum class Payload { opaque, json };
+constexpr std::array<Word<Payload>, 3> kPayloads{
+    {{"opaque", Payload::opaque}, {"json", Payload::json}, {"sparkplug", std::nullopt}}};
+constexpr std::array<Word<ingest::TimeFormat>, 6> kTimeFormats{
+    {{"auto", ingest::TimeFormat::automatic},
+     {"iso", ingest::TimeFormat::iso},
+     {"s", ingest::TimeFormat::s},
+     {"ms", ingest::TimeFormat::ms},
+     {"us", ingest::TimeFormat::us},
+     {"ns", ingest::TimeFormat::ns}}};
+constexpr std::array<std::string_view, 4> kJsonKeys{"json_value", "json_quality", "json_time",
+                                                    "json_time_format"};
 constexpr Words kAcks{{{"spooled", OnlyOne::value}, {"delivered", std::nullopt}}};
-constexpr Words kOnDisconnect{{{"stale", OnlyOne::value}, {"keep", std::nullopt}}};
-constexpr Words kOnReconnect{{{"stale", OnlyOne::value}, {"restore", std::nullopt}}};
-constexpr Words kWhenFull{{{"drop-oldest", OnlyOne::value}, {"refuse", std::nullopt}}};
+// The words as flags of ingest::QualityPolicy.
+constexpr std::array<Word<bool>, 2> kKeepOnDisconnect{{{"stale", false}, {"keep", true}}};
+constexpr std::array<Word<bool>, 2> kRestoreOnReconnect{{{"stale", false}, {"restore", true}}};
+constexpr std::array<Word<WhenFull>, 2> kWhenFull{
+    {{"drop-oldest", WhenFull::drop_oldest}, {"refuse", WhenFull::refuse}}};
+
+record::JsonPointer read_pointer(Table& table, std::string_view key, std::string_view otherwise) {
+    const auto text = table.text(key, otherwise);
+    auto pointer = record::JsonPointer::parse(text);
+    if (!pointer)
+        table.error(key, R"(must be a JSON Pointer such as "/value" or "/data/0/v", not )" +
+                             config::in_quotes(text));
+    return pointer.value_or(record::JsonPointer{});
+}
+
+std::optional<ingest::JsonPlaces> read_codec(Table& table) {
+    const auto payload = table.word<Payload>("payload", kPayloads, Payload::opaque);
+    ingest::JsonPlaces places;
+    places.value = read_pointer(table, "json_value", "/value");
+    places.quality = read_pointer(table, "json_quality", "/quality");
+    places.time = read_pointer(table, "json_time", "/timestamp");
+    places.time_format = table.word<ingest::TimeFormat>("json_time_format", kTimeFormats,
+                                                        ingest::TimeFormat::automatic);
+    if (payload == Payload::json) return places;
+    for (const auto key : kJsonKeys)
+        if (table.has(key)) table.error(key, "does nothing without payload = \"json\"");
+    return std::nullopt;
+}
 
 ForwardSection read_forward(Table& table) {
     ForwardSection forward;
@@ -39,12 +74,12 @@ ForwardSection read_forward(Table& table) {
     else if (!forward.filter.empty() && !mqtt::is_valid_topic_filter(forward.filter))
         table.error("filter", "is not a valid topic filter: " + config::in_quotes(forward.filter));
     forward.delivery_class = table.word<DeliveryClass>("class", kClasses, DeliveryClass::history);
-    table.word<OnlyOne>("payload", kPayloads, OnlyOne::value);
+    forward.json = read_codec(table);
     table.word<OnlyOne>("ack", kAcks, OnlyOne::value);
-    if (table.duration_or_off("stale_after", 1s, 24h * 365))
-        table.error("stale_after", "other than \"off\" is not in this version");
-    table.word<OnlyOne>("on_disconnect", kOnDisconnect, OnlyOne::value);
-    table.word<OnlyOne>("on_reconnect", kOnReconnect, OnlyOne::value);
+    auto& quality = forward.quality;
+    quality.stale_after = table.duration_or_off("stale_after", 1s, 24h * 365);
+    quality.keep_on_disconnect = table.word<bool>("on_disconnect", kKeepOnDisconnect, false);
+    quality.restore_on_reconnect = table.word<bool>("on_reconnect", kRestoreOnReconnect, false);
     return forward;
 }
 
@@ -64,7 +99,7 @@ SpoolSection read_spool(Document& document) {
     auto table = document.root().section("spool");
     SpoolSection spool;
     spool.max_bytes = table.size("max_bytes", spool.max_bytes, kSpoolBytesMin, kSpoolBytesMax);
-    table.word<OnlyOne>("when_full", kWhenFull, OnlyOne::value);
+    spool.when_full = table.word<WhenFull>("when_full", kWhenFull, spool.when_full);
     return spool;
 }
 
@@ -129,7 +164,8 @@ std::vector<std::string> explain_topic(const EdgeConfig& config, std::string_vie
     if (rule == config.forwards.end()) return {"stays here: no [[forward]] matches it"};
     lines.push_back("forwarded: by [[forward]] number " +
                     std::to_string(rule - config.forwards.begin() + 1) + ", filter " +
-                    config::in_quotes(rule->filter) + ", class history");
+                    config::in_quotes(rule->filter) + ", class history" +
+                    (rule->json ? ", payload json" : ""));
     if (!config.relay || config.relay->destinations.empty()) {
         lines.emplace_back("to nobody: [relay] names no destinations");
         return lines;

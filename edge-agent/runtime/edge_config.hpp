@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "common/config/sections.hpp"
+#include "edge-agent/ingest/json_codec.hpp"
+#include "edge-agent/ingest/quality_policy.hpp"
 
 namespace sallyport::edge_agent {
 
@@ -18,11 +20,17 @@ enum class DeliveryClass { history };
 struct ForwardSection {
     std::string filter;  // a valid MQTT topic filter that does not begin with '$'
     DeliveryClass delivery_class = DeliveryClass::history;
+    ingest::QualityPolicy quality{};
+    std::optional<ingest::JsonPlaces> json{};  // nothing: payloads are opaque
 };
+
+/// `drop-oldest`: whole segments go, through the ledger. `refuse`: publishers are refused, or wait.
+enum class WhenFull { drop_oldest, refuse };
 
 /// [spool]
 struct SpoolSection {
     std::uint64_t max_bytes = 8ULL << 30U;  // at least 64 MiB
+    WhenFull when_full = WhenFull::drop_oldest;
 };
 
 struct EdgeConfig {

@@ -6,25 +6,28 @@
 #include <optional>
 #include <utility>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <spdlog/logger.h>
 
 #include "common/net/driver.hpp"
+#include "common/ops/agent_process.hpp"
 #include "common/ops/endpoints.hpp"
 #include "common/ops/exit_codes.hpp"
-#include "common/ops/goodbye.hpp"
 #include "common/ops/service.hpp"
 #include "common/storage/worker_thread.hpp"
 #include "edge-agent/core/edge_core.hpp"
+#include "edge-agent/runtime/broker_state_file.hpp"
 #include "edge-agent/runtime/edge_config.hpp"
 #include "edge-agent/runtime/edge_status.hpp"
 #include "edge-agent/runtime/file_disk.hpp"
+#include "edge-agent/runtime/spool_json.hpp"
+#include "edge-agent/runtime/sqlite_publisher_store.hpp"
 
 namespace sallyport::edge_agent {
 namespace {
 
-/// One commit, one read a destination and the spool's upkeep: a spool never has more under way.
+/// One commit, one read a destination, the spool's upkeep, and who publishes what: there is never
+/// more under way.
 constexpr std::size_t kStorageJobsMax = 4096;
 
 edge_core::EdgeOptions core_options(const EdgeConfig& config, const std::string& plant) {
@@ -32,13 +35,15 @@ edge_core::EdgeOptions core_options(const EdgeConfig& config, const std::string&
     options.plant = plant;
     options.name = config.agent.name;
     options.broker = ops::broker_limits(config.broker);
-    for (const auto& forward : config.forwards) options.forwards.push_back({forward.filter});
+    for (const auto& forward : config.forwards)
+        options.forwards.push_back({forward.filter, forward.quality, forward.json});
     if (config.relay) {
         options.destinations = config.relay->destinations;
         options.link_timers.ping_interval = config.relay->ping;
         options.link_timers.lost_after = config.relay->lost_after;
         options.sender_timers.beat_interval = config.relay->ping;
     }
+    options.keeps_broker_state = true;
     options.seed = ops::random_number();
     return options;
 }
@@ -49,6 +54,8 @@ std::unique_ptr<spool::Spool> open_spool(const EdgeConfig& config, const std::st
     options.edge = plant + '/' + config.agent.name;
     if (config.relay) options.destinations = config.relay->destinations;
     options.max_bytes = config.spool.max_bytes;
+    options.when_full = config.spool.when_full == WhenFull::refuse ? spool::WhenFull::refuse
+                                                                   : spool::WhenFull::drop_oldest;
     auto spool = spool::Spool::recover(options, disk, ops::random_number(), ops::random_number(),
                                        net::real_now());
     if (!spool)
@@ -71,96 +78,129 @@ std::unique_ptr<FileDisk> open_disk(const EdgeConfig& config) {
     return std::move(*disk);
 }
 
+std::unique_ptr<SqlitePublisherStore> open_publishers(const EdgeConfig& config) {
+    const auto path = config.agent.data_dir + "/publishers.db";
+    try {
+        return SqlitePublisherStore::open(path);
+    } catch (const storage::DatabaseError& error) {
+        throw ops::Failure(ops::ExitCode::storage,
+                           path + ": " + error.what() +
+                               "; mend the disk or move the file away (it only says which device "
+                               "publishes what)");
+    }
+}
+
+std::unique_ptr<BrokerStateFile> open_broker_state(const EdgeConfig& config) {
+    const auto path = config.agent.data_dir + "/broker.db";
+    try {
+        return std::make_unique<BrokerStateFile>(path, net::real_now().wall);
+    } catch (const storage::DatabaseError& error) {
+        throw ops::Failure(ops::ExitCode::storage,
+                           std::string(error.what()) +
+                               "; mend the disk or move the file away (it has the sessions, queues "
+                               "and retained messages of local clients)");
+    }
+}
+
 class EdgeRuntime {
 public:
     EdgeRuntime(EdgeConfig config, ops::Service& service)
         : config_(std::move(config)),
-          service_(service),
           plant_(config_.tls
                      ? ops::own_identity(*config_.tls, base::Role::edge, config_.agent.name).plant
                      : "local"),
           disk_(open_disk(config_)),
+          publishers_(open_publishers(config_)),
+          broker_state_(open_broker_state(config_)),
+          disk_free_bytes_(disk_->free_bytes()),
           core_(core_options(config_, plant_), open_spool(config_, plant_, *disk_),
-                net::real_now()),
-          storage_("spool", kStorageJobsMax,
-                   [this](std::function<void()> done) { boost::asio::post(io_, std::move(done)); }),
-          driver_(io_, core_, {}, [this] { after_input(); }),
-          goodbye_(io_) {
-        for (const auto& listener : config_.listeners) driver_.listen(ops::mqtt_listener(listener));
-        if (config_.relay) driver_.add_target(ops::relay_target(*config_.relay, *config_.tls));
-        driver_.on_refused(
-            [this](base::ConnectionId id, const base::Peer& peer, std::string_view what) {
-                const auto text = peer.address + ": " + std::string(what);
-                if (base::is_dialled(id))
-                    service_.log_failed_dial(text);
-                else
-                    service_.log().warn("{}", ops::escape(text));
-            });
+                publishers_->load(), net::real_now()),
+          process_(core_, service, [this] { submit_jobs(); }),
+          storage_("spool", kStorageJobsMax, [this](std::function<void()> done) {
+              boost::asio::post(process_.io(), std::move(done));
+          }) {
+        for (const auto& listener : config_.listeners)
+            process_.driver().listen(ops::mqtt_listener(listener));
+        if (config_.relay)
+            process_.driver().add_target(ops::relay_target(*config_.relay, *config_.tls));
+        core_.restore(broker_state_->take_state(), net::real_now());
+        if (const auto& aside = broker_state_->aside())
+            service.log({base::NoticeLevel::alarm,
+                         "broker.db was damaged and is now " + aside->moved_to +
+                             "; begun anew, lasting sessions and retained messages are lost: " +
+                             aside->reason});
+        const auto spool = core_.status(net::real_now()).spool;
+        service.log().info("spool: {} segments, records {}..{}", spool.segments, spool.first,
+                           spool.synced);
     }
-
-    ~EdgeRuntime() { service_.stop(); }
-    EdgeRuntime(const EdgeRuntime&) = delete;
-    EdgeRuntime& operator=(const EdgeRuntime&) = delete;
 
     void run() {
         const auto edge = plant_ + '/' + config_.agent.name;
-        ops::ServiceCallbacks callbacks;
-        callbacks.status = [this, edge] {
-            return status_json(core_.status(net::real_now()), edge);
+        ops::ServiceViews views;
+        views.answer = [this](std::string_view question) {
+            return answer_spool_question(core_.spool(), question);
         };
-        callbacks.metrics = [this] { return metrics_text(core_.status(net::real_now())); };
-        callbacks.healthy = [this] {
-            const auto status = core_.status(net::real_now());
-            return !status.spool.failing &&
-                   std::ranges::all_of(status.uplink.destinations, [](const auto& destination) {
-                       return destination.state == uplink::PathState::live;
-                   });
+        const auto view = [this, edge](const auto& make) {
+            const auto now = net::real_now();
+            return make(core_.status(now, disk_free_bytes_), edge, now);
         };
-        callbacks.stop = [this] { say_goodbye(); };
-        const auto spool = core_.status(net::real_now()).spool;
-        service_.log().info("spool: {} segments, records {}..{}", spool.segments, spool.first,
-                            spool.synced);
-        service_.start(io_, std::move(callbacks), ops::describe(config_.listeners));
-        driver_.poke();
-        io_.run();
+        views.tags = [this](const record::TagsQuery& query) { return core_.tags(query); };
+        views.status = [view] { return view(status_json); };
+        views.metrics = [view] { return view(metrics_text); };
+        views.page = [view] { return view(page); };
+        process_.run(std::move(views), ops::describe(config_.listeners));
     }
 
 private:
-    /// Hands what the core wants from the disk to the storage thread, and its notices to the log.
-    void after_input() {
+    struct Stored {
+        spool::DiskDone done;
+        std::optional<std::uint64_t> disk_free_bytes;
+    };
+
+    /// Hands what the core wants from the disk to the storage thread.
+    void submit_jobs() {
         while (auto job = core_.next_job(net::real_now())) {
             storage_.submit(
                 [this, job = std::move(*job)]() mutable {
-                    return spool::run(*disk_, std::move(job));
+                    auto done = spool::run(*disk_, std::move(job));
+                    return Stored{std::move(done), disk_->free_bytes()};
                 },
-                [this](spool::DiskDone done) {
-                    core_.complete(std::move(done), net::real_now());
-                    driver_.poke();
+                [this](Stored stored) {
+                    disk_free_bytes_ = stored.disk_free_bytes;
+                    core_.complete(std::move(stored.done), net::real_now());
+                    process_.driver().poke();
                 });
         }
-        while (const auto notice = core_.next_notice()) service_.log(*notice);
-    }
-
-    void say_goodbye() {
-        service_.log().info("stopping");
-        core_.shut_down(net::real_now());
-        driver_.poke();
-        goodbye_.begin([this] { return driver_.connections() == 0; },
-                       [this] {
-                           driver_.stop();
-                           service_.stop();
-                       });
+        if (auto job = core_.next_broker_job(net::real_now()))
+            storage_.submit(
+                [this, job = std::move(*job)] {
+                    return edge_core::BrokerDone{job.changes->upto,
+                                                 broker_state_->commit(*job.changes)};
+                },
+                [this](const edge_core::BrokerDone& done) {
+                    core_.complete(done, net::real_now());
+                    process_.driver().poke();
+                });
+        if (auto job = core_.next_publisher_job(net::real_now()))
+            storage_.submit(
+                [this, job = std::move(*job)] {
+                    return ingest::PublisherDone{job.id, publishers_->commit(job)};
+                },
+                [this](const ingest::PublisherDone& done) {
+                    core_.complete(done, net::real_now());
+                    process_.driver().poke();
+                });
     }
 
     EdgeConfig config_;
-    ops::Service& service_;
     std::string plant_;
-    boost::asio::io_context io_{1};
     std::unique_ptr<FileDisk> disk_;
+    std::unique_ptr<SqlitePublisherStore> publishers_;
+    std::unique_ptr<BrokerStateFile> broker_state_;
+    std::optional<std::uint64_t> disk_free_bytes_;  // as the storage thread last saw it
     edge_core::EdgeCore core_;
+    ops::AgentProcess process_;
     storage::WorkerThread storage_;
-    net::Driver driver_;
-    ops::Goodbye goodbye_;
 };
 
 }  // namespace
@@ -171,7 +211,6 @@ int run_edge_agent(const std::string& config_path) {
         {"edge-agent", config.agent, config.log, config.http, config.control, config.warnings});
     EdgeRuntime runtime(std::move(config), service);
     runtime.run();
-    service.log().info("stopped");
     return ops::to_int(ops::ExitCode::ok);
 }
 

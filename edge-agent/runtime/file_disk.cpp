@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <limits>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <utility>
 
 #include "edge-agent/runtime/checkpoint_store.hpp"
+#include "edge-agent/runtime/disk_reserve.hpp"
 
 namespace sallyport::edge_agent {
 
@@ -73,6 +75,18 @@ FileDisk::FileDisk(std::filesystem::path directory,
 
 FileDisk::~FileDisk() = default;
 
+std::optional<std::uint64_t> FileDisk::free_bytes() {
+    const auto now = std::chrono::steady_clock::now();
+    if (free_bytes_ && now < free_bytes_seen_ + std::chrono::seconds(1)) return free_bytes_;
+    free_bytes_seen_ = now;
+    struct statvfs system{};
+    if (::fstatvfs(directory_descriptor_->get(), &system) != 0)
+        free_bytes_.reset();
+    else
+        free_bytes_ = static_cast<std::uint64_t>(system.f_bavail) * system.f_frsize;
+    return free_bytes_;
+}
+
 base::Result<std::unique_ptr<FileDisk>, DiskError> FileDisk::open(
     const std::filesystem::path& directory) {
     auto descriptor =
@@ -82,6 +96,7 @@ base::Result<std::unique_ptr<FileDisk>, DiskError> FileDisk::open(
     auto checkpoints = CheckpointStore::open(directory / "state.db");
     if (!checkpoints) return checkpoints.error();
     disk->checkpoints_ = std::move(*checkpoints);
+    disk->reserve_ = std::make_unique<DiskReserve>(directory / "state.reserve");
     return disk;
 }
 
@@ -216,11 +231,21 @@ base::Result<void, DiskError> FileDisk::rename(const std::string& from, const st
 }
 
 base::Result<void, DiskError> FileDisk::save(const spool::Checkpoint& checkpoint) {
-    return checkpoints_->save(checkpoint);
+    auto saved = checkpoints_->save(checkpoint);
+    // What must be ledgered before anything can be freed is what the reserve is for.
+    if (!saved && saved.error() == DiskError::no_space && reserve_->give_up())
+        saved = checkpoints_->save(checkpoint);
+    if (saved) reserve_->take_if_room();
+    return saved;
 }
 
 base::Result<spool::Checkpoint, DiskError> FileDisk::load() {
     return checkpoints_->load();
+}
+
+base::Result<std::vector<spool::KeptRecord>, DiskError> FileDisk::read_kept(
+    const spool::KeptRange& range) {
+    return checkpoints_->read_kept(range);
 }
 
 }  // namespace sallyport::edge_agent

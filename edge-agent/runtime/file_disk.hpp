@@ -1,10 +1,13 @@
 // The spool's disk on a real directory: POSIX calls for the segments, a small SQLite database,
-// `state.db`, for the checkpoint. Blocking; used by one thread at a time.
+// `state.db`, for the checkpoint, and a reserve of room for it, `state.reserve`. Blocking; used by
+// one thread at a time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +16,7 @@
 namespace sallyport::edge_agent {
 
 class CheckpointStore;
+class DiskReserve;
 
 class FileDisk final : public spool::Disk {
 public:
@@ -37,6 +41,12 @@ public:
                                                 const std::string& to) override;
     base::Result<void, spool::DiskError> save(const spool::Checkpoint& checkpoint) override;
     base::Result<spool::Checkpoint, spool::DiskError> load() override;
+    base::Result<std::vector<spool::KeptRecord>, spool::DiskError> read_kept(
+        const spool::KeptRange& range) override;
+
+    /// What the file system has left for a user, looked at again at most once a second; nothing
+    /// where it does not say. For the thread that uses the disk.
+    std::optional<std::uint64_t> free_bytes();
 
     /// Descriptors of segments held open; the least recently used one is closed for another.
     static constexpr std::size_t kOpenFilesMax = 8;
@@ -54,7 +64,10 @@ private:
     std::filesystem::path directory_;
     std::unique_ptr<Descriptor> directory_descriptor_;
     std::unique_ptr<CheckpointStore> checkpoints_;
+    std::unique_ptr<DiskReserve> reserve_;
     std::vector<OpenFile> open_files_;  // most recently used last
+    std::optional<std::uint64_t> free_bytes_;
+    std::chrono::steady_clock::time_point free_bytes_seen_;
 };
 
 }  // namespace sallyport::edge_agent

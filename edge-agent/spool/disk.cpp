@@ -28,6 +28,12 @@ struct Runner {
     }
     Outcome operator()(const RemoveFile& op) const { return disk.remove(op.name); }
     Outcome operator()(const SaveCheckpoint& op) const { return disk.save(op.checkpoint); }
+    Outcome operator()(const ReadKept& op) const {
+        auto kept = disk.read_kept(op.range);
+        if (!kept) return kept.error();
+        done.kept = std::move(*kept);
+        return {};
+    }
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "common/base/bytes.hpp"
 #include "common/base/result.hpp"
+#include "common/record/ledger.hpp"
 #include "common/record/record.hpp"
 #include "common/tunnel/frame.hpp"
 
@@ -29,14 +30,38 @@ struct Cursor {
     std::string destination;  // "hq": a name of [relay] destinations
     std::uint64_t store = 0;  // the it-agent's store that said it
     tunnel::Position position;
+    record::Seq counted_from = 0;  // its count begins at this seq; 0: not known yet
 };
 
-/// What a start needs besides the log itself. Additive: `tags` are those to add, `cursors` replace.
+/// A record of a segment that is gone: the newest of its tag, identity and bytes.
+struct KeptRecord {
+    record::TagId tag = 0;
+    /// What it carries: bit 0 a value, bit 1 the retain flag. A newer record of the tag that
+    /// carries all of that supersedes it.
+    std::uint8_t carries = 0;
+    record::Epoch epoch = 0;
+    record::Seq seq = 0;
+    base::Bytes body;  // a schema::Batch of this one record and tag
+};
+/// Kept records with `after` < seq < `below`, oldest first: at most `bytes_max` of bodies, but
+/// always all of a seq.
+struct KeptRange {
+    record::Seq after = 0, below = 0;
+    std::size_t bytes_max = 0;
+};
+
+/// What a start needs besides the log itself. Additive: `tags` and `kept` are those to add,
+/// `ledger` what changes; `cursors` replace.
 struct Checkpoint {
     std::vector<record::Tag> tags;
     std::vector<Cursor> cursors;
     /// Every tag of an entry below this seq is in the checkpoint; a start scans the log from here.
     record::Seq tags_complete_below = 1;
+    /// Segments below this seq are gone: what must stay of them is in `kept` and in the ledger.
+    record::Seq gone_below = 1;
+    record::LedgerChange ledger;
+    std::vector<KeptRecord> kept;        // saved only; read by read_kept
+    std::vector<tunnel::Run> kept_runs;  // loaded only: each run's first and last kept seq
 };
 
 /// Synchronous; called on the storage thread, and at start before any thread runs. After an error
@@ -68,6 +93,7 @@ public:
     /// Atomic and durable when it returns.
     virtual base::Result<void, DiskError> save(const Checkpoint& checkpoint) = 0;
     virtual base::Result<Checkpoint, DiskError> load() = 0;
+    virtual base::Result<std::vector<KeptRecord>, DiskError> read_kept(const KeptRange& range) = 0;
 };
 
 struct CreateFile {
@@ -94,8 +120,11 @@ struct RemoveFile {
 struct SaveCheckpoint {
     Checkpoint checkpoint;
 };
+struct ReadKept {
+    KeptRange range;
+};
 using DiskOp = std::variant<CreateFile, WriteBytes, SyncFile, SyncDirectory, ReadBytes, RemoveFile,
-                            SaveCheckpoint>;
+                            SaveCheckpoint, ReadKept>;
 
 /// Operations to run in order; the first that fails ends the job.
 struct DiskJob {
@@ -107,6 +136,7 @@ struct DiskDone {
     std::optional<DiskError> error;
     std::size_t failed_op = 0;       // with error
     std::vector<base::Bytes> reads;  // one for each ReadBytes that succeeded
+    std::vector<KeptRecord> kept;    // of a ReadKept
     std::vector<base::Bytes> spent;  // WriteBytes buffers handed back for reuse
 };
 DiskDone run(Disk& disk, DiskJob job);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/assert.hpp"
+#include "common/base/mutants.hpp"
 
 namespace sallyport::spool {
 namespace {
@@ -18,17 +19,17 @@ constexpr unsigned kReadTriesMax = 10;
 LogReader::LogReader(const LogView& log, const tunnel::Resume& resume, const Cursor& cursor)
     : log_(log), cursor_(cursor.position) {
     if (resume.position.epoch == 0 || resume.position.seq == 0)
-        start_at_first(resume.store == cursor.store);
+        start_at_first();
     else
         start_behind(resume.position);
 }
 
-/// A far side that has no position in any run of the log has nothing, unless it is the one whose
-/// cursor says what it has: the runs it knows are trimmed because it has them.
-void LogReader::start_at_first(bool same_store) {
-    const bool has_some = same_store && cursor_.seq != 0;
-    next_ = has_some ? std::min(cursor_.seq + 1, log_.first()) : 1;
-    note_missing_start(has_some ? tunnel::GapReason::dropped : tunnel::GapReason::before_log);
+/// A far side that has no position in any run that the session names has nothing, whatever the
+/// cursor says: the cursor's own run is among them, so its store is another or an older copy.
+void LogReader::start_at_first() {
+    next_ = 1;
+    missing_ = tunnel::GapReason::before_log;
+    place_ = 0;
 }
 
 void LogReader::start_behind(const tunnel::Position& position) {
@@ -37,11 +38,13 @@ void LogReader::start_behind(const tunnel::Position& position) {
     if (beyond && position.epoch != log_.epoch) {
         next_ =
             run->span_last + 1;  // the log was restored from an older copy: on with the next run
+        place_ = 0;
     } else if (!beyond && run && position.seq >= run->first) {
         unchecked_ = position;
         next_ = position.seq;
     } else if (!beyond && position.seq < log_.first() && cursor_ == position) {
         next_ = position.seq + 1;  // no longer in the log, but this is what the far side last said
+        place_ = position.seq;
     } else {
         start_over();
     }
@@ -52,15 +55,30 @@ void LogReader::start_over() {
     ahead_.reset();
     needed_.reset();
     last_arrival_ = {};
-    next_ = log_.first();
-    gap_ = tunnel::Gap{log_.first_epoch(), 1, next_ - 1, tunnel::GapReason::unknown_position};
+    next_ = 1;
+    restart_ = true;
+    missing_ = tunnel::GapReason::before_log;
+    place_ = 0;
 }
 
-void LogReader::note_missing_start(tunnel::GapReason why) {
+ReadResult LogReader::read_before_log() {
     const auto first = log_.first();
-    if (next_ >= first) return;
-    gap_ = tunnel::Gap{log_.first_epoch(), next_, first - 1, why};
-    next_ = first;
+    if (kept_.empty() && kept_read_below_ < first && log_.kept.may_have(next_, first)) {
+        kept_needed_ = !under_way_ || !under_way_->kept;  // what is read twice would come twice
+        return NotYet{};
+    }
+    const auto target = kept_.empty() ? first : kept_.front().entry.first;
+    if (restart_ || next_ < target) {
+        const auto epoch = kept_.empty() ? log_.first_epoch() : kept_.front().entry.epoch;
+        const auto why =
+            std::exchange(restart_, false) ? tunnel::GapReason::unknown_position : missing_;
+        return tunnel::Gap{epoch, std::exchange(next_, target), target - 1, why};
+    }
+    auto kept = std::move(kept_.front());
+    kept_.pop_front();
+    kept_seqs_ = std::move(kept.seqs);
+    next_ = kept.entry.last + 1;
+    return std::move(kept.entry);
 }
 
 bool LogReader::check_position() {
@@ -76,15 +94,19 @@ bool LogReader::check_position() {
         return true;
     }
     next_ = checked.seq + 1;
+    place_ = checked.seq;
     if (entry != nullptr && entry->last >= next_ && scanner_) ahead_ = *entry;
     return true;
 }
 
 ReadResult LogReader::read() {
     if (unchecked_ && !check_position()) return NotYet{};
-    if (!gap_) note_missing_start(tunnel::GapReason::dropped);
-    if (gap_) return *std::exchange(gap_, std::nullopt);
-    if (next_ > log_.writer.synced()) return NotYet{.at_end = true};
+    kept_seqs_.clear();
+    if (restart_ || next_ < log_.first()) return read_before_log();
+    missing_ = tunnel::GapReason::dropped;  // from here on only what goes while this is read
+    const bool early =
+        base::mutant(base::Mutant::send_before_sync) && log_.writer.recent().find(next_) != nullptr;
+    if (next_ > log_.writer.synced() && !early) return NotYet{.at_end = true};
     auto located = locate(next_);
     if (std::holds_alternative<Waiting>(located)) return NotYet{};
     if (const auto* lost = std::get_if<Lost>(&located)) {
@@ -93,6 +115,7 @@ ReadResult LogReader::read() {
     }
     auto& entry = std::get<Entry>(located);
     next_ = entry.last + 1;
+    if (base::mutant(base::Mutant::reader_skips_an_entry) && entry.last % 64 == 0) return NotYet{};
     return std::move(entry);
 }
 
@@ -166,7 +189,9 @@ std::optional<base::WallTime> LogReader::oldest_unread() const {
 }
 
 std::optional<DiskJob> LogReader::next_read(std::uint64_t job, base::Now now) {
-    if (!needed_ || under_way_ || (retry_at_ && now.instant < *retry_at_)) return std::nullopt;
+    if (under_way_ || (retry_at_ && now.instant < *retry_at_)) return std::nullopt;
+    if (kept_needed_) return next_kept_read(job);
+    if (!needed_) return std::nullopt;
     const auto at = log_.segments.find(segment_);
     if (!at || log_.segments[*at].first != segment_) {
         needed_.reset();  // removed meanwhile: the next read() says so
@@ -179,16 +204,46 @@ std::optional<DiskJob> LogReader::next_read(std::uint64_t job, base::Now now) {
         const auto least = header ? header->size() : kCautiousReadBytes;
         what.length = std::min<std::size_t>(what.length, least);
     }
-    under_way_ = Read{job, segment_, what};
+    under_way_ = Read{job, segment_, what, std::nullopt};
     DiskJob work;
     work.id = job;
     work.ops.emplace_back(ReadBytes{log_.segments[*at].name, what.offset, what.length});
     return work;
 }
 
+std::optional<DiskJob> LogReader::next_kept_read(std::uint64_t job) {
+    retry_at_.reset();
+    kept_needed_ = false;
+    const auto from = std::max(next_, log_.kept.oldest());
+    under_way_ = Read{job, 0, {}, KeptRange{from - 1, log_.first(), kKeptReadBytesMax}};
+    DiskJob work;
+    work.id = job;
+    work.ops.emplace_back(ReadKept{*under_way_->kept});
+    return work;
+}
+
+void LogReader::complete_kept(const DiskDone& done, const KeptRange& range, base::Now now) {
+    if (!done.error) {
+        failed_reads_ = 0;
+        for (auto& entry : pack(done.kept, log_.options.entry_bytes_max))
+            kept_.push_back(std::move(entry));
+        if (kept_.empty()) kept_read_below_ = range.below;
+        return;
+    }
+    if (!log_.writer.failing()) ++failed_reads_;
+    if (failed_reads_ >= kReadTriesMax) {
+        kept_read_below_ = range.below;
+        failed_reads_ = 0;
+        return;
+    }
+    kept_needed_ = true;
+    retry_at_ = now.instant + log_.options.retry_after_error;
+}
+
 void LogReader::complete(DiskDone done, base::Now now) {
     SALLYPORT_ASSERT(is_read(done.id));
     const auto read = *std::exchange(under_way_, std::nullopt);
+    if (read.kept) return complete_kept(done, *read.kept, now);
     if (!scanner_ || segment_ != read.segment) return;
     if (!done.error) {
         failed_reads_ = 0;
@@ -214,7 +269,7 @@ void LogReader::complete(DiskDone done, base::Now now) {
 }
 
 std::optional<base::Instant> LogReader::next_deadline() const {
-    return needed_ && !under_way_ ? retry_at_ : std::nullopt;
+    return (needed_ || kept_needed_) && !under_way_ ? retry_at_ : std::nullopt;
 }
 
 }  // namespace sallyport::spool

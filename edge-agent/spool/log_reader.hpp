@@ -1,16 +1,23 @@
 // One destination's way through the log: newest entries from memory, older ones from the disk, and
 // a Gap for whatever will not come.
 //
+// Where the log begins behind the place to go on from, the kept records between come first, then
+// the log's own.
+//
 // A Gap's epoch is one that the session's Log names: of the run that goes on behind it, or, for
-// damage, of the run that it lies in. After Gap{unknown_position} the log begins again at `to` + 1:
+// damage, of the run that it lies in. After Gap{unknown_position} all begins again at `to` + 1:
 // nothing is missing where that is 1.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "edge-agent/spool/entry_scanner.hpp"
+#include "edge-agent/spool/kept.hpp"
 #include "edge-agent/spool/log_writer.hpp"
 #include "edge-agent/spool/segment.hpp"
 #include "edge-agent/spool/spool.hpp"
@@ -23,6 +30,7 @@ struct LogView {
     record::Epoch epoch;
     const SegmentTable& segments;
     const LogWriter& writer;
+    const KeptRuns& kept;
 
     record::Seq first() const {
         return segments.empty() ? writer.synced() + 1 : segments.front().first;
@@ -40,6 +48,16 @@ public:
     std::optional<base::WallTime> oldest_unread() const;
     /// The seq of the next record to give; nothing before it is needed any more.
     record::Seq next_seq() const { return next_; }
+    /// Goes on with the check of the position, as far as that needs no more bytes.
+    void check() {
+        if (unchecked_) check_position();
+    }
+    bool is_unchecked() const { return unchecked_.has_value(); }
+    /// Once, when it is settled where the session goes on: the position that is confirmed, 0 where
+    /// none is.
+    std::optional<record::Seq> take_place() { return std::exchange(place_, std::nullopt); }
+    /// The seqs of the kept records that the last read() gave; empty: an entry of the log.
+    const std::vector<record::Seq>& kept_seqs() const { return kept_seqs_; }
 
     /// The read that read() waits for, once.
     std::optional<DiskJob> next_read(std::uint64_t job, base::Now now);
@@ -60,24 +78,33 @@ private:
         std::uint64_t job = 0;
         record::Seq segment = 0;
         EntryScanner::NeedBytes what;
+        std::optional<KeptRange> kept;  // then it is of the table, not of a segment
     };
 
     void start_behind(const tunnel::Position& position);
-    void start_at_first(bool same_store);
+    void start_at_first();
     void start_over();
     /// True once the position has been checked, either way; false while bytes are needed.
     bool check_position();
     Located locate(record::Seq seq);
     Located locate_on_disk(const Segment& segment, record::Seq seq, record::Seq span_last);
     void enter(const Segment& segment, record::Seq seq);
-    /// The log does not hold `next_` to its first record any more.
-    void note_missing_start(tunnel::GapReason why);
+    /// From `next_` up to the log's first record: kept records, and gaps around them.
+    ReadResult read_before_log();
+    std::optional<DiskJob> next_kept_read(std::uint64_t job);
+    void complete_kept(const DiskDone& done, const KeptRange& range, base::Now now);
 
     LogView log_;
     tunnel::Position cursor_;
     std::optional<tunnel::Position> unchecked_;
-    std::optional<tunnel::Gap> gap_;  // to be given first
+    std::optional<record::Seq> place_;
     record::Seq next_ = 1;
+    tunnel::GapReason missing_ = tunnel::GapReason::dropped;  // what lies before the log
+    bool restart_ = false;  // the far side's position is not known here: that is said first
+    std::deque<KeptEntry> kept_;
+    std::vector<record::Seq> kept_seqs_;
+    record::Seq kept_read_below_ = 0;  // all kept records below are in kept_ or have been given
+    bool kept_needed_ = false;
     base::WallTime last_arrival_;
 
     record::Seq segment_ = 0;  // first seq of the segment that scanner_ walks

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/assert.hpp"
+#include "common/base/mutants.hpp"
 #include "edge-agent/spool/entry_format.hpp"
 
 namespace sallyport::spool {
@@ -31,7 +32,8 @@ LogWriter::LogWriter(const SpoolOptions& options, const Start& start, SegmentTab
       active_(start.active),
       name_may_exist_(!start.active),
       failing_(start.failing),
-      retry_at_(now.instant + options.retry_after_error) {}
+      retry_at_(now.instant + options.retry_after_error),
+      voiding_(start.voiding) {}
 
 record::Seq LogWriter::append(const tunnel::BatchRecord& record) {
     const auto bytes = OpenEntry::encoded_bytes(record);
@@ -139,7 +141,8 @@ std::optional<DiskJob> LogWriter::next_commit(std::uint64_t job, base::Now now) 
         work.ops.emplace_back(CreateFile{name, commit.segment.size});
         work.ops.emplace_back(WriteBytes{name, 0, encode(header)});
         work.ops.emplace_back(SyncFile{name});
-        work.ops.emplace_back(SyncDirectory{});
+        if (!base::mutant(base::Mutant::directory_not_synced))
+            work.ops.emplace_back(SyncDirectory{});
     }
     auto bytes = write_buffer();
     fill(commit, bytes);
@@ -160,29 +163,44 @@ void LogWriter::complete(DiskDone done, base::Now now) {
     const auto commit = *std::exchange(commit_, std::nullopt);
     if (!done.spent.empty() && done.spent.back().capacity() <= 2 * options_.commit_bytes_max)
         spare_ = std::move(done.spent.back());
-    if (done.error)
+    if (done.error && !base::mutant(base::Mutant::failed_sync_ignored))
         fail(commit, *done.error, now);
     else
         finish(commit);
 }
 
 void LogWriter::finish(const Commit& commit) {
+    const auto began_at = commit.begins_segment ? kSegmentHeaderBytes : segments_.back().end;
+    counters_.entry_bytes += commit.segment.end - began_at;
     if (commit.begins_segment) {
         segments_.push_back(commit.segment);
         rolled_ = true;
         active_ = true;
+        for (auto& file : std::exchange(voiding_, {})) leftovers_.push_back(std::move(file));
     } else {
         segments_.back() = commit.segment;
     }
     pending_bytes_ -= recent_.mark_synced(commit.entries);
     name_may_exist_ = false;
     failing_.reset();
+    no_space_since_.reset();
+    if (commit.begins_segment) {
+        const bool made = std::exchange(room_made_, false);
+        patience_is_over_ = patience_is_over_ && made;
+    }
     ++counters_.commits;
 }
 
 void LogWriter::fail(const Commit& commit, DiskError error, base::Now now) {
     ++counters_.disk_errors;
     failing_ = error;
+    room_made_ = false;
+    if (error != DiskError::no_space)
+        no_space_since_.reset();
+    else if (!no_space_since_)
+        no_space_since_ = now.instant;
+    else if (now.instant - *no_space_since_ >= options_.full_disk_patience)
+        patience_is_over_ = true;
     retry_at_ = now.instant + options_.retry_after_error;
     name_may_exist_ = true;
     if (commit.begins_segment) {

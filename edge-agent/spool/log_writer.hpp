@@ -30,9 +30,13 @@ public:
         std::uint64_t next_ordinal = 0;
         bool active = false;  // the table's last segment is to be written
         std::optional<DiskError> failing;
+        /// Empty segments that void what older ones hold: they go when the next segment, which does
+        /// so too, is there.
+        std::vector<FileInfo> voiding;
     };
     struct Counters {
         std::uint64_t commits = 0, entries = 0, records = 0, disk_errors = 0;
+        std::uint64_t entry_bytes = 0;  // committed
     };
 
     LogWriter(const SpoolOptions& options, const Start& start, SegmentTable& segments,
@@ -50,15 +54,29 @@ public:
     std::optional<base::Instant> next_deadline() const;
 
     const RecentEntries& recent() const { return recent_; }
+    /// Of the segment that takes entries; 0 where the next commit begins one.
+    std::uint64_t active_room_bytes() const {
+        return active_ ? segments_.back().size - segments_.back().end : 0;
+    }
     const OpenEntry& open_entry() const { return open_; }
     record::Seq synced() const { return recent_.synced(); }
     record::Seq next_seq() const { return next_seq_; }
     std::size_t pending_bytes() const { return pending_bytes_; }
     std::optional<DiskError> failing() const { return failing_; }
+    /// The disk has had no room for full_disk_patience, or lately had none without a removal.
+    bool is_starved() const {
+        return failing_ == DiskError::no_space && patience_is_over_ && !room_made_;
+    }
+    /// Something was removed for it: the next attempt tells.
+    void room_was_made() { room_made_ = true; }
+    /// Of the active segment: what is not written yet.
+    std::uint64_t active_room() const {
+        return active_ ? segments_.back().size - segments_.back().end : 0;
+    }
     const Counters& counters() const { return counters_; }
     /// True once after a new segment was begun.
     bool take_rolled();
-    /// Segments that failed before anything in them was synced: to be removed.
+    /// Segments that hold nothing, or failed before anything in them was synced: to be removed.
     std::vector<FileInfo> take_leftovers();
 
 private:
@@ -95,7 +113,9 @@ private:
     std::optional<DiskError> failing_;
     base::Instant retry_at_;
     bool rolled_ = false;
-    std::vector<FileInfo> leftovers_;
+    std::optional<base::Instant> no_space_since_;
+    bool patience_is_over_ = false, room_made_ = false;
+    std::vector<FileInfo> leftovers_, voiding_;
     base::Bytes spare_;
     Counters counters_;
 };

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "common/base/mutants.hpp"
 #include "edge-agent/spool/entry_scanner.hpp"
 
 namespace sallyport::spool {
@@ -18,8 +19,9 @@ constexpr record::TagId kTagsKeptOut = 16384;
 
 class Recovery {
 public:
-    Recovery(const SpoolOptions& options, Disk& disk, record::Epoch epoch, std::uint64_t seed)
-        : options_(options), disk_(disk), epoch_(epoch), seed_(seed) {}
+    Recovery(const SpoolOptions& options, Disk& disk, record::Epoch epoch, std::uint64_t seed,
+             base::WallTime now)
+        : options_(options), disk_(disk), epoch_(epoch), seed_(seed), now_(now) {}
 
     base::Result<RecoveredLog, DiskError> run();
 
@@ -36,6 +38,7 @@ private:
     void set_aside(const FileInfo& file, const SegmentName& name);
     bool is_blank(const FileInfo& file);
     void drop_void_segments();
+    void drop_gone_segments();
     void find_tail();
     void scan_for_tags();
     void place_next_record();
@@ -43,6 +46,8 @@ private:
     base::Result<Segment, DiskError> rewrite_tail();
     base::Result<void, DiskError> copy(const Segment& from, const std::string& to);
     base::Result<void, DiskError> begin_segment();
+    bool has_room_for_a_segment() const;
+    void write_ledger();
 
     Scan scan(Segment& segment, record::Seq void_from);
     void take_entry(const EntryScanner::Found& found);
@@ -55,8 +60,10 @@ private:
     Disk& disk_;
     record::Epoch epoch_;
     std::uint64_t seed_;
+    base::WallTime now_;
     std::vector<Segment> found_;     // oldest first, in the end without those that hold nothing
     Scan tail_;                      // of the last of found_
+    record::Epoch found_epoch_ = 0;  // of the tail
     record::Seq seqs_in_doubt_ = 0;  // files that cannot be read may hold seqs up to here
     record::TagId last_used_tag_ = 0;
     std::vector<tunnel::BatchRecord> records_;
@@ -72,6 +79,10 @@ base::Result<void, DiskError> Recovery::load_checkpoint() {
     for (unsigned i = 1; !stored && i < kReadTriesMax; ++i) stored = disk_.load();
     if (!stored) return stored.error();
     log_.cursors = CursorTable(options_.destinations, stored->cursors);
+    log_.ledger = Ledger(std::move(stored->ledger.put));
+    log_.kept = KeptRuns(stored->kept_runs);
+    log_.saved.gone_below = std::min(stored->gone_below, kSeqEnd);
+    seqs_in_doubt_ = std::max(seqs_in_doubt_, log_.saved.gone_below - 1);
     log_.saved.tags_complete_below = std::min(stored->tags_complete_below, kSeqEnd);
     for (const auto& cursor : stored->cursors)
         if (cursor.position.seq < kSeqEnd)
@@ -169,9 +180,20 @@ void Recovery::drop_void_segments() {
     found_ = std::move(kept);
 }
 
+/// The checkpoint says that they are gone: the process ended before their files went.
+void Recovery::drop_gone_segments() {
+    std::size_t gone = 0;
+    while (gone + 1 < found_.size() && found_[gone + 1].first <= log_.saved.gone_below) {
+        log_.leftovers.push_back({found_[gone].name, found_[gone].size});
+        ++gone;
+    }
+    found_.erase(found_.begin(), found_.begin() + static_cast<std::ptrdiff_t>(gone));
+}
+
 void Recovery::take_entry(const EntryScanner::Found& found) {
     ++log_.report.entries_scanned;
     new_tags_.clear();
+    if (base::mutant(base::Mutant::tag_id_reused)) return;
     (void)decode_local(found.local, new_tags_);
     for (const auto& tag : new_tags_) log_.tags.restore(tag);
     if (!tunnel::decode_batch(found.body, records_)) return;
@@ -221,7 +243,7 @@ void Recovery::find_tail() {
         }
         if (tail_.last != 0 || tail_.unreadable) break;
         void_from = segment.first;
-        log_.leftovers.push_back({segment.name, segment.size});
+        log_.writer.voiding.push_back({segment.name, segment.size});
         found_.pop_back();
     }
     if (found_.empty()) return;
@@ -242,6 +264,7 @@ void Recovery::place_next_record() {
     const auto tail_last = found_.empty() ? 0 : found_.back().last;
     log_.writer.first =
         std::max({tail_last, seqs_in_doubt_, log_.saved.tags_complete_below - 1}) + 1;
+    if (base::mutant(base::Mutant::seq_reused_after_damage)) log_.writer.first = tail_last + 1;
     if (!found_.empty() && tail_.unreadable) found_.back().last = log_.writer.first - 1;
 }
 
@@ -287,8 +310,10 @@ base::Result<Segment, DiskError> Recovery::rewrite_tail() {
 /// tried again: the entries are written afresh. So they are where the file is mostly empty, or
 /// every start would cost the log a whole segment of its room.
 base::Result<void, DiskError> Recovery::secure_tail() {
-    if (found_.empty()) return {};
-    const auto synced = disk_.sync(found_.back().name);
+    if (found_.empty() || base::mutant(base::Mutant::tail_not_secured)) return {};
+    auto synced = disk_.sync(found_.back().name);
+    // Its name too may be no further than the page cache, where the process died before it counted.
+    if (synced) synced = disk_.sync_directory();
     if (tail_.unreadable) return synced;
     if (synced && tail_.end > found_.back().size / 2) return {};
     auto rewritten = rewrite_tail();
@@ -298,7 +323,17 @@ base::Result<void, DiskError> Recovery::secure_tail() {
     return {};
 }
 
+bool Recovery::has_room_for_a_segment() const {
+    auto bytes = log_.segments.bytes() + segment_bytes(options_);
+    for (const auto& file : log_.leftovers) bytes += file.size;
+    for (const auto& file : log_.writer.voiding) bytes += file.size;
+    return bytes <= options_.max_bytes;
+}
+
+/// Proves that the directory can be written in. In a full log the first commit does it, when there
+/// is room.
 base::Result<void, DiskError> Recovery::begin_segment() {
+    if (log_.segments.size() > 1 && !has_room_for_a_segment()) return {};
     Segment segment;
     segment.epoch = epoch_;
     segment.first = log_.writer.first;
@@ -317,13 +352,40 @@ base::Result<void, DiskError> Recovery::begin_segment() {
     if (done) {
         log_.writer.active = true;
         log_.segments.push_back(std::move(segment));
+        for (auto& file : std::exchange(log_.writer.voiding, {}))
+            log_.leftovers.push_back(std::move(file));
         return {};
     }
-    // Older leftovers stay: only the new segment would have made sure that they are void.
-    log_.leftovers = {{segment.name, segment.size}};
+    log_.leftovers.push_back({segment.name, segment.size});
     log_.writer.failing = done.error();
     const bool hopeless = done.error() == DiskError::denied || done.error() == DiskError::read_only;
     return hopeless ? done : base::Result<void, DiskError>{};
+}
+
+/// What the start itself decides: cursors that are freed, and a tail that is cut off.
+void Recovery::write_ledger() {
+    const auto synced = log_.writer.first - 1;
+    log_.cursors.count_from(log_.segments.empty() ? synced + 1 : log_.segments.front().first);
+    record::LedgerEntry entry;
+    entry.since = entry.until = now_;
+    entry.reason = record::LedgerReason::cursor_freed;
+    for (const auto& cursor : log_.cursors.freed()) {
+        entry.peer = cursor.destination;
+        entry.epoch = cursor.position.epoch;
+        entry.first = std::max(cursor.position.seq + 1, cursor.counted_from);
+        entry.last = synced;
+        entry.records = entry.last + 1 > entry.first ? entry.last + 1 - entry.first : 0;
+        log_.ledger.add_note(entry);
+        log_.report.freed_cursors.push_back(cursor.destination);
+    }
+    if (!log_.report.torn_tail) return;
+    entry.reason = record::LedgerReason::torn_tail;
+    entry.peer.clear();
+    entry.epoch = found_epoch_;
+    entry.first = log_.report.last_seq + 1;
+    entry.last = 0;  // nobody knows how many: perhaps none of them was acknowledged
+    entry.records = 0;
+    log_.ledger.add_note(entry);
 }
 
 base::Result<RecoveredLog, DiskError> Recovery::run() {
@@ -338,21 +400,25 @@ base::Result<RecoveredLog, DiskError> Recovery::run() {
         if (const auto name = parse_segment_name(file.name)) take_file(file, *name);
     }
     drop_void_segments();
+    drop_gone_segments();
     find_tail();
     scan_for_tags();
     place_next_record();
     if (const auto done = secure_tail(); !done) return done.error();
     log_.report.segments = found_.size();
+    if (!found_.empty()) found_epoch_ = found_.back().epoch;
     for (auto& segment : found_) log_.segments.push_back(std::move(segment));
     if (const auto done = begin_segment(); !done) return done.error();
+    write_ledger();
     return std::move(log_);
 }
 
 }  // namespace
 
 base::Result<RecoveredLog, DiskError> recover_log(const SpoolOptions& options, Disk& disk,
-                                                  record::Epoch epoch, std::uint64_t seed) {
-    return Recovery(options, disk, epoch, seed).run();
+                                                  record::Epoch epoch, std::uint64_t seed,
+                                                  base::WallTime now) {
+    return Recovery(options, disk, epoch, seed, now).run();
 }
 
 }  // namespace sallyport::spool

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "edge-agent/spool/cursor_table.hpp"
+#include "edge-agent/spool/kept.hpp"
+#include "edge-agent/spool/ledger.hpp"
 #include "edge-agent/spool/log_writer.hpp"
 #include "edge-agent/spool/segment.hpp"
 #include "edge-agent/spool/spool.hpp"
@@ -20,6 +22,8 @@ struct RecoveredLog {
     SegmentTable segments;
     TagTable tags;
     CursorTable cursors;
+    Ledger ledger;
+    KeptRuns kept;
     Upkeep::Saved saved;
     LogWriter::Start writer;
     std::vector<FileInfo> leftovers;  // no part of the log; to be removed
@@ -28,6 +32,7 @@ struct RecoveredLog {
 
 /// The error makes any start impossible; everything else is in the result.
 base::Result<RecoveredLog, DiskError> recover_log(const SpoolOptions& options, Disk& disk,
-                                                  record::Epoch epoch, std::uint64_t seed);
+                                                  record::Epoch epoch, std::uint64_t seed,
+                                                  base::WallTime now);
 
 }  // namespace sallyport::spool

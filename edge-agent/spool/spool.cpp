@@ -1,10 +1,14 @@
 #include "edge-agent/spool/spool.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "common/base/assert.hpp"
+#include "edge-agent/spool/kept.hpp"
+#include "edge-agent/spool/ledger.hpp"
 #include "edge-agent/spool/log_reader.hpp"
 #include "edge-agent/spool/log_writer.hpp"
 #include "edge-agent/spool/recovery.hpp"
@@ -22,8 +26,12 @@ public:
           segments_(std::move(recovered.segments)),
           tags_(std::move(recovered.tags)),
           cursors_(std::move(recovered.cursors)),
+          ledger_(std::move(recovered.ledger)),
+          kept_(std::move(recovered.kept)),
           writer_(options_, recovered.writer, segments_, tags_, now),
-          upkeep_(options_, recovered.saved, segments_, cursors_, tags_, writer_, now) {
+          upkeep_(
+              options_, recovered.saved, {segments_, cursors_, tags_, writer_, ledger_, kept_},
+              [this](const std::string& destination) { return sent_to(destination); }, now) {
         upkeep_.remove(std::move(recovered.leftovers));
         upkeep_.save_soon();
     }
@@ -36,10 +44,15 @@ public:
     }
     std::size_t tag_count() const override { return tags_.size(); }
 
-    bool has_room() const override { return writer_.has_room(); }
+    bool has_room() const override { return writer_.has_room() && !is_full(); }
+    bool is_full() const override { return is_full_for(options_.entry_bytes_max); }
+    bool refuses(const tunnel::BatchRecord& record) const override {
+        // A small record is not let past a larger one that was refused.
+        return is_full_for(std::max(OpenEntry::encoded_bytes(record), options_.entry_bytes_max));
+    }
     std::optional<record::Seq> append(const tunnel::BatchRecord& record,
                                       base::Now /*now*/) override {
-        if (!writer_.has_room()) return std::nullopt;
+        if (!writer_.has_room() || refuses(record)) return std::nullopt;
         return writer_.append(record);
     }
 
@@ -52,19 +65,49 @@ public:
     std::vector<tunnel::Run> runs() const override;
     std::vector<Cursor> cursors() const override { return cursors_.all(); }
     const SpoolStats& stats() const override;
+    std::vector<DestinationCounts> counts() const override;
+    std::vector<record::LedgerRow> ledger_rows() const override { return ledger_.rows(); }
 
     void open_reader(const std::string& destination, const tunnel::Resume& resume) override;
-    void close_reader(const std::string& destination) override { readers_.erase(destination); }
+    void close_reader(const std::string& destination) override;
     ReadResult read(const std::string& destination) override;
+    std::uint64_t leave_out(const std::string& destination, const Entry& entry,
+                            std::vector<record::LedgerEntry> left_out) override;
+    bool is_ledgered(std::uint64_t ticket) const override { return ledger_.durable() >= ticket; }
+    bool may_leave_out(const std::string& destination) const override {
+        return ledger_.pending_rows(destination) < kPendingRowsMax;
+    }
     std::optional<base::WallTime> oldest_unread(const std::string& destination) const override;
 
     void advance_cursor(const std::string& destination, std::uint64_t store,
-                        const tunnel::Position& position) override {
-        cursors_.advance(destination, store, position, segments_, writer_.synced());
-    }
+                        const tunnel::Position& position) override;
 
 private:
-    LogView view() const { return {options_, epoch_, segments_, writer_}; }
+    /// A session's way through the log, and what of it waits.
+    struct Reading {
+        LogReader log;
+        /// Where the far side says that it is, until that is confirmed or not: meanwhile its
+        /// acknowledgement waits, and one of a place that is not confirmed moves nothing.
+        tunnel::Position claimed{};
+        bool claim_acknowledged = false;
+        std::uint64_t store = 0;
+        /// Kept entries that were given: where each ends, and how many of its records count.
+        std::deque<std::pair<record::Seq, std::uint64_t>> kept{};
+        std::optional<tunnel::Gap> held{};  // until the ledger has it
+        std::uint64_t held_for = 0;
+    };
+
+    LogView view() const { return {options_, epoch_, segments_, writer_, kept_}; }
+    bool is_full_for(std::size_t bytes) const;
+    record::Seq sent_to(const std::string& destination) const;
+    bool may_have_been_sent(const std::string& destination, const tunnel::Position& position) const;
+    void find_place(const std::string& destination, Reading& reading);
+    /// A session's position is being looked up: until it is found nothing goes.
+    bool is_finding_place() const;
+    void move_cursor(const std::string& destination, std::uint64_t store,
+                     const tunnel::Position& position);
+    bool must_hold(const std::string& destination, const tunnel::Gap& gap);
+    void note_kept(const std::string& destination, Reading& reading);
     std::optional<DiskJob> next_commit(base::Now now);
     /// Every cursor and every open reader is past this seq.
     record::Seq passed() const;
@@ -75,9 +118,13 @@ private:
     SegmentTable segments_;
     TagTable tags_;
     CursorTable cursors_;
+    Ledger ledger_;
+    KeptRuns kept_;
     LogWriter writer_;
     Upkeep upkeep_;
-    std::map<std::string, LogReader, std::less<>> readers_;
+    std::map<std::string, Reading, std::less<>> readers_;
+    /// How far the last session of each destination got: its far side may well have all of that.
+    std::map<std::string, record::Seq> sent_before_;
     std::uint64_t next_job_ = 1;
     bool waits_for_room_ = false;  // the next commit, for segments to go
     std::uint64_t read_errors_ = 0;
@@ -86,38 +133,81 @@ private:
 
 std::optional<DiskJob> SpoolCore::next_commit(base::Now now) {
     const auto wanted = writer_.wanted_segment(now);
-    waits_for_room_ = wanted && !upkeep_.make_room(*wanted);
+    waits_for_room_ = wanted && (is_finding_place() || !upkeep_.make_room(*wanted));
     if (waits_for_room_) return std::nullopt;
     return writer_.next_commit(next_job_, now);
 }
 
+/// What is pending may not fill the rest of the log: a part of each segment's end stays empty, and
+/// entries have headers. Where this is too little after all, what is accepted waits in memory.
+bool SpoolCore::is_full_for(std::size_t bytes) const {
+    if (options_.when_full != WhenFull::refuse) return false;
+    if (writer_.failing() == DiskError::no_space) return true;
+    const auto used = segments_.bytes() + upkeep_.doomed_bytes();
+    const auto left = options_.max_bytes - std::min(used, options_.max_bytes);
+    const auto segment = segment_bytes(options_);
+    const auto usable = segment - kSegmentHeaderBytes;
+    const auto room = writer_.active_room() + left / segment * usable;
+    const auto pending = writer_.pending_bytes() + bytes;
+    return room < pending + pending / 8 + 2 * options_.entry_bytes_max;
+}
+
 std::vector<tunnel::Run> SpoolCore::runs() const {
     auto runs = segments_.runs(epoch_, writer_.synced());
+    const auto log_first = runs.front().first;
+    const auto name = [&](const tunnel::Run& run, bool has_records) {
+        const auto known = std::ranges::find(runs, run.epoch, &tunnel::Run::epoch);
+        if (known != runs.end()) {
+            if (has_records) known->first = std::min(known->first, run.first);
+        } else if (runs.size() < tunnel::kRunsMax) {
+            runs.insert(runs.begin(), run);
+        }
+    };
+    for (const auto& run : kept_.all()) name(run, true);
     // A run that is gone because a far side has all of it is named, empty, so that the far side
     // finds its position again.
     for (const auto& cursor : cursors_.all()) {
         const auto& [epoch, seq, checksum] = cursor.position;
-        const bool named = std::ranges::find(runs, epoch, &tunnel::Run::epoch) != runs.end();
-        if (epoch == 0 || named || seq >= runs.front().first || runs.size() >= tunnel::kRunsMax)
-            continue;
-        runs.insert(runs.begin(), tunnel::Run{epoch, seq + 1, seq});
+        if (epoch != 0 && seq < log_first) name({epoch, seq + 1, seq}, false);
+        for (const auto& [sent_epoch, sent] : ledger_.sent_and_dropped(cursor.destination))
+            name({sent_epoch, sent + 1, sent}, false);
     }
+    // Of two that end alike the empty one, of the older epoch, stands first.
+    std::ranges::sort(runs, {}, [this](const tunnel::Run& run) {
+        return std::tuple(run.last, run.epoch == epoch_, ~run.first);
+    });
     return runs;
 }
 
 record::Seq SpoolCore::passed() const {
     auto passed = cursors_.passed(segments_, writer_.synced());
-    for (const auto& [destination, reader] : readers_)
-        passed = std::min(passed, reader.next_seq() - 1);
+    for (const auto& [destination, reading] : readers_)
+        passed = std::min(passed, reading.log.next_seq() - 1);
     return passed;
 }
 
+bool SpoolCore::is_finding_place() const {
+    return std::ranges::any_of(readers_,
+                               [](const auto& each) { return each.second.log.is_unchecked(); });
+}
+
+record::Seq SpoolCore::sent_to(const std::string& destination) const {
+    const auto reading = readers_.find(destination);
+    if (reading != readers_.end() && !reading->second.log.is_unchecked())
+        return reading->second.log.next_seq() - 1;
+    const auto sent = sent_before_.find(destination);
+    return sent == sent_before_.end() ? 0 : sent->second;
+}
+
 std::optional<DiskJob> SpoolCore::next_job(base::Now now) {
-    upkeep_.trim(passed());
-    upkeep_.make_room(0);
+    upkeep_.begin_turn();
+    if (!is_finding_place()) {
+        upkeep_.trim(passed());
+        upkeep_.make_room(0);
+    }
     auto job = next_commit(now);
     for (auto reader = readers_.begin(); !job && reader != readers_.end(); ++reader)
-        job = reader->second.next_read(next_job_, now);
+        job = reader->second.log.next_read(next_job_, now);
     if (!job) job = upkeep_.next_job(next_job_, now);
     if (job) ++next_job_;
     return job;
@@ -130,11 +220,12 @@ void SpoolCore::complete(DiskDone done, base::Now now) {
         if (writer_.take_rolled()) upkeep_.save_soon();
         return;
     }
-    if (upkeep_.is_upkeep(done.id)) return upkeep_.complete(done, now);
-    for (auto& [destination, reader] : readers_) {
-        if (!reader.is_read(done.id)) continue;
+    if (upkeep_.is_upkeep(done.id)) return upkeep_.complete(std::move(done), now);
+    for (auto& [destination, reading] : readers_) {
+        if (!reading.log.is_read(done.id)) continue;
         if (done.error) ++read_errors_;
-        return reader.complete(std::move(done), now);
+        reading.log.complete(std::move(done), now);
+        return find_place(destination, reading);
     }
     // A read for a reader that was closed or opened again meanwhile.
 }
@@ -142,8 +233,8 @@ void SpoolCore::complete(DiskDone done, base::Now now) {
 std::optional<base::Instant> SpoolCore::next_deadline() const {
     auto deadline = upkeep_.next_deadline();
     if (!waits_for_room_) deadline = base::earlier(deadline, writer_.next_deadline());
-    for (const auto& [destination, reader] : readers_)
-        deadline = base::earlier(deadline, reader.next_deadline());
+    for (const auto& [destination, reading] : readers_)
+        deadline = base::earlier(deadline, reading.log.next_deadline());
     return deadline;
 }
 
@@ -157,29 +248,173 @@ const SpoolStats& SpoolCore::stats() const {
     stats_.commits = counters.commits;
     stats_.entries = counters.entries;
     stats_.records = counters.records;
+    stats_.entry_bytes = counters.entry_bytes;
+    stats_.max_bytes = options_.max_bytes;
+    stats_.segment_bytes = segment_bytes(options_);
+    stats_.active_room_bytes = writer_.active_room_bytes();
     stats_.dropped_records = upkeep_.dropped_records();
     stats_.disk_errors = counters.disk_errors + upkeep_.disk_errors() + read_errors_;
     stats_.failing = writer_.failing() ? writer_.failing() : upkeep_.failing();
+    stats_.full = is_full();
     return stats_;
 }
 
+std::vector<DestinationCounts> SpoolCore::counts() const {
+    std::vector<DestinationCounts> counts;
+    const auto synced = writer_.synced();
+    for (const auto& cursor : cursors_.all()) {
+        const auto from = cursor.counted_from;
+        const auto settled = ledger_.settled(cursor.destination);
+        const auto pending = ledger_.pending(cursor.destination);
+        auto& count = counts.emplace_back();
+        count.destination = cursor.destination;
+        count.counted_from = from;
+        count.accepted = synced + 1 > from ? synced + 1 - from : 0;
+        const auto passed = std::min(cursor.position.seq, synced);
+        const auto behind = passed + 1 > from ? passed + 1 - from : 0;
+        count.delivered = behind - std::min(behind, settled.all());
+        const auto ahead = count.accepted - behind;
+        count.in_flight = ahead - std::min(ahead, pending.all());
+        count.left_out = settled;
+        count.left_out.add(pending);
+    }
+    return counts;
+}
+
 void SpoolCore::open_reader(const std::string& destination, const tunnel::Resume& resume) {
-    readers_.erase(destination);
+    close_reader(destination);
     const auto* cursor = cursors_.find(destination);
     SALLYPORT_ASSERT(cursor != nullptr);  // sessions of others are refused before they get here
-    readers_.emplace(destination, LogReader(view(), resume, *cursor));
+    // What was sent and has been dropped since, its far side may well have.
+    auto vouching = *cursor;
+    if (may_have_been_sent(destination, resume.position)) vouching.position = resume.position;
+    const auto opened = readers_.emplace(
+        destination, Reading{LogReader(view(), resume, vouching), resume.position});
+    find_place(destination, opened.first->second);
+}
+
+void SpoolCore::close_reader(const std::string& destination) {
+    if (!readers_.contains(destination)) return;
+    sent_before_[destination] = sent_to(destination);
+    readers_.erase(destination);
 }
 
 ReadResult SpoolCore::read(const std::string& destination) {
     const auto reader = readers_.find(destination);
     if (reader == readers_.end()) return NotYet{.at_end = true};
-    return reader->second.read();
+    auto& reading = reader->second;
+    // What is about to go was ledgered as far as it had not been given.
+    const bool leaves = upkeep_.leaving_below() > reading.log.next_seq() &&
+                        upkeep_.leaving_below() > view().first();
+    if (leaves) return NotYet{};
+    if (!reading.held) {
+        auto result = reading.log.read();
+        find_place(destination, reading);
+        if (std::holds_alternative<Entry>(result)) note_kept(destination, reading);
+        const auto* gap = std::get_if<tunnel::Gap>(&result);
+        if (gap == nullptr || !must_hold(destination, *gap)) return result;
+        reading.held = *gap;
+        reading.held_for = ledger_.version();
+        upkeep_.save_soon();
+    }
+    if (!is_ledgered(reading.held_for)) return NotYet{};
+    return *std::exchange(reading.held, std::nullopt);
+}
+
+bool SpoolCore::may_have_been_sent(const std::string& destination,
+                                   const tunnel::Position& position) const {
+    const auto sent = ledger_.sent_and_dropped(destination);
+    return position.seq < view().first() && std::ranges::any_of(
+                                                sent,
+                                                [&](const auto& each) {
+                                                    return each.first == position.epoch &&
+                                                           position.seq <= each.second;
+                                                });
+}
+
+void SpoolCore::find_place(const std::string& destination, Reading& reading) {
+    reading.log.check();
+    const auto place = reading.log.take_place();  // the position that is confirmed, or 0
+    if (!place) return;
+    const auto* cursor = cursors_.find(destination);
+    ledger_.resume(destination, std::max(cursor->position.seq, *place), view().first());
+    if (*place == 0 || *place != reading.claimed.seq) return;
+    const auto confirmed = std::exchange(reading.claimed, {});
+    if (reading.claim_acknowledged) move_cursor(destination, reading.store, confirmed);
+}
+
+/// Ledgers what a gap names, but for what is there already: damage, and files that are not there
+/// any more though nothing says that they were to go. True: the gap waits for that.
+bool SpoolCore::must_hold(const std::string& destination, const tunnel::Gap& gap) {
+    const auto* cursor = cursors_.find(destination);
+    record::LedgerEntry range;
+    range.peer = destination;
+    range.reason = record::LedgerReason::damaged;
+    range.epoch = gap.epoch;
+    range.first = std::max({gap.from, cursor->position.seq + 1, cursor->counted_from});
+    range.last = gap.to;
+    if (range.first > range.last) return false;
+    if (const auto at = segments_.find(range.first)) {
+        range.since = segments_[*at].first_arrival;
+        range.until = *at + 1 < segments_.size() ? segments_[*at + 1].first_arrival : range.since;
+    }
+    const auto before = ledger_.version();
+    ledger_.add_range(range, 0);
+    return ledger_.version() != before || !is_ledgered(before);
+}
+
+void SpoolCore::note_kept(const std::string& destination, Reading& reading) {
+    const auto& seqs = reading.log.kept_seqs();
+    if (seqs.empty()) return;
+    const auto* cursor = cursors_.find(destination);
+    const auto from = std::max(cursor->position.seq + 1, cursor->counted_from);
+    const auto count = seqs.end() - std::ranges::lower_bound(seqs, from);
+    reading.kept.emplace_back(seqs.back(), static_cast<std::uint64_t>(count));
+}
+
+std::uint64_t SpoolCore::leave_out(const std::string& destination, const Entry& entry,
+                                   std::vector<record::LedgerEntry> left_out) {
+    const auto* cursor = cursors_.find(destination);
+    // What the cursor has passed has been counted.
+    if (entry.last > cursor->position.seq && entry.last >= cursor->counted_from) {
+        for (auto& each : left_out) {
+            each.peer = destination;
+            each.epoch = entry.epoch;
+            ledger_.add_records(std::move(each));
+        }
+        upkeep_.save_soon();
+    }
+    return ledger_.version();
 }
 
 std::optional<base::WallTime> SpoolCore::oldest_unread(const std::string& destination) const {
     const auto reader = readers_.find(destination);
     if (reader == readers_.end()) return std::nullopt;
-    return reader->second.oldest_unread();
+    return reader->second.log.oldest_unread();
+}
+
+void SpoolCore::advance_cursor(const std::string& destination, std::uint64_t store,
+                               const tunnel::Position& position) {
+    const auto reading = readers_.find(destination);
+    if (reading != readers_.end() && position == reading->second.claimed) {
+        reading->second.claim_acknowledged = true;
+        reading->second.store = store;
+        return;
+    }
+    move_cursor(destination, store, position);
+}
+
+void SpoolCore::move_cursor(const std::string& destination, std::uint64_t store,
+                            const tunnel::Position& position) {
+    if (!cursors_.advance(destination, store, position, segments_, writer_.synced())) return;
+    std::optional<std::uint64_t> kept_records;
+    const auto reader = readers_.find(destination);
+    if (reader != readers_.end()) {
+        auto& kept = reader->second.kept;
+        for (; !kept.empty() && kept.front().first <= position.seq; kept.pop_front())
+            kept_records = kept_records.value_or(0) + kept.front().second;
+    }
+    ledger_.settle(destination, position.seq, kept_records);
 }
 
 }  // namespace
@@ -188,7 +423,7 @@ base::Result<std::unique_ptr<Spool>, DiskError> Spool::recover(const SpoolOption
                                                                Disk& disk, record::Epoch epoch,
                                                                std::uint64_t seed, base::Now now) {
     SALLYPORT_ASSERT(epoch != 0);
-    auto recovered = recover_log(options, disk, epoch, seed);
+    auto recovered = recover_log(options, disk, epoch, seed, now.wall);
     if (!recovered) return recovered.error();
     return std::unique_ptr<Spool>(std::make_unique<SpoolCore>(options, std::move(*recovered), now));
 }

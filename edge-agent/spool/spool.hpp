@@ -4,7 +4,9 @@
 //
 // Invariants. Seqs rise by one and are never reused within an epoch. synced() covers a record only
 // when the fdatasync that covers it has returned. A reader gives only synced entries. A segment is
-// removed only when every cursor has passed it and the checkpoint holds its tags.
+// removed only when every cursor has passed it, or the ledger names what is dropped; and the
+// checkpoint holds its tags, and `kept` the newest records it had of each. What a destination does
+// not get is in the ledger, durably, before it is left out.
 #pragma once
 
 #include <memory>
@@ -16,20 +18,26 @@
 #include "common/base/time.hpp"
 #include "common/tunnel/frame.hpp"
 #include "edge-agent/spool/disk.hpp"
+#include "edge-agent/spool/ledger.hpp"
 
 namespace sallyport::spool {
+
+enum class WhenFull { drop_oldest, refuse };
 
 struct SpoolOptions {
     std::string edge;  // "<plant>/<name>", stands in every segment header
     std::vector<std::string> destinations;
     std::uint64_t max_bytes = 8ULL << 30U;         // all segments together
     std::uint64_t segment_bytes_max = 64U << 20U;  // the smaller of this and max_bytes / 8
-    std::size_t entry_bytes_max = 32U << 10U;      // a larger single record stands alone
+    WhenFull when_full = WhenFull::drop_oldest;
+    std::size_t entry_bytes_max = 32U << 10U;  // a larger single record stands alone
     std::size_t commit_bytes_max = 1U << 20U;
     std::size_t commit_records_max = 4096;
     std::size_t pending_bytes_max = 8U << 20U;  // accepted but not yet synced; beyond: no room
     std::size_t cache_bytes_max = 4U << 20U;    // newest synced entries kept in memory for readers
     base::Duration retry_after_error = std::chrono::seconds(1);
+    /// With drop_oldest: a disk that has had no room for so long is a full log.
+    base::Duration full_disk_patience = std::chrono::seconds(10);
     base::Duration cursor_save_interval = std::chrono::seconds(1);
 };
 
@@ -53,6 +61,7 @@ struct RecoveryReport {
     bool torn_tail = false;             // a bad last entry, dropped: possibly unacknowledged
     std::size_t damaged_segments = 0;   // files that could not be read as segments, set aside
     record::Seq last_seq = 0;
+    std::vector<std::string> freed_cursors;  // of destinations that are configured no more
 };
 
 struct SpoolStats {
@@ -60,9 +69,22 @@ struct SpoolStats {
     record::Seq first = 0, synced = 0;      // first seq still in the log
     std::uint64_t pending_bytes = 0;
     std::uint64_t commits = 0, entries = 0, records = 0;
-    std::uint64_t dropped_records = 0;  // with when_full = drop-oldest
+    std::uint64_t entry_bytes = 0;  // of all entries committed since the start
+    std::uint64_t max_bytes = 0, segment_bytes = 0;
+    std::uint64_t active_room_bytes = 0;  // not yet written of the segment that takes entries
+    std::uint64_t dropped_records = 0;    // with when_full = drop-oldest
     std::uint64_t disk_errors = 0;
     std::optional<DiskError> failing;  // set while the disk refuses
+    bool full = false;                 // when_full = refuse: see Spool::is_full
+};
+
+/// What became of the records since a destination was configured. In records that have a seq:
+/// accepted = delivered + left out (settled and pending) + in flight.
+struct DestinationCounts {
+    std::string destination;
+    record::Seq counted_from = 0;
+    std::uint64_t accepted = 0, delivered = 0, in_flight = 0;
+    LedgerSums left_out;
 };
 
 class Spool {
@@ -88,6 +110,11 @@ public:
     virtual std::size_t tag_count() const = 0;
 
     virtual bool has_room() const = 0;
+    /// With when_full = refuse: the log, or its disk, takes no more until the destinations have
+    /// taken some of it. What comes is to be refused, or to wait.
+    virtual bool is_full() const = 0;
+    /// append() would give nothing for that reason.
+    virtual bool refuses(const tunnel::BatchRecord& record) const = 0;
     /// Gives the record its seq (its own `seq` is ignored) and copies it into the open entry.
     /// Nothing where there is no room (see has_room).
     virtual std::optional<record::Seq> append(const tunnel::BatchRecord& record, base::Now now) = 0;
@@ -103,6 +130,9 @@ public:
     virtual std::vector<tunnel::Run> runs() const = 0;
     virtual std::vector<Cursor> cursors() const = 0;
     virtual const SpoolStats& stats() const = 0;
+    /// Over all starts; where they are not exact is in the README, "Ledger".
+    virtual std::vector<DestinationCounts> counts() const = 0;
+    virtual std::vector<record::LedgerRow> ledger_rows() const = 0;
 
     /// A reader for one destination's session, starting behind `resume.position` if the log or the
     /// cursor agrees with its checksum, else at the log's first record; what is skipped or missing
@@ -110,6 +140,13 @@ public:
     virtual void open_reader(const std::string& destination, const tunnel::Resume& resume) = 0;
     virtual void close_reader(const std::string& destination) = 0;
     virtual ReadResult read(const std::string& destination) = 0;
+    /// Ledgers that of an entry which read() gave these records will not be sent: an entry a tag.
+    /// Nothing of the entry may be sent before is_ledgered(ticket).
+    virtual std::uint64_t leave_out(const std::string& destination, const Entry& entry,
+                                    std::vector<record::LedgerEntry> left_out) = 0;
+    virtual bool is_ledgered(std::uint64_t ticket) const = 0;
+    /// False while too much of what was left out is not acknowledged yet: read no more.
+    virtual bool may_leave_out(const std::string& destination) const = 0;
     /// Arrival time of the oldest record that the reader has not given; nothing where there is
     /// none.
     virtual std::optional<base::WallTime> oldest_unread(const std::string& destination) const = 0;

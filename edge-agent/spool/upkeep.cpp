@@ -4,56 +4,82 @@
 #include <utility>
 
 #include "common/base/assert.hpp"
+#include "common/base/mutants.hpp"
 
 namespace sallyport::spool {
 
-Upkeep::Upkeep(const SpoolOptions& options, const Saved& saved, SegmentTable& segments,
-               const CursorTable& cursors, const TagTable& tags, const LogWriter& writer,
+Upkeep::Upkeep(const SpoolOptions& options, const Saved& saved, const Parts& parts, SentTo sent_to,
                base::Now now)
     : options_(options),
       saved_(saved),
-      segments_(segments),
-      cursors_(cursors),
-      tags_(tags),
-      writer_(writer),
+      parts_(parts),
+      sent_to_(std::move(sent_to)),
       last_save_(now.instant) {}
 
-bool Upkeep::may_go(const Segment& segment) {
-    if (segment.last < saved_.tags_complete_below) return true;
-    save_wanted_ = true;  // its tags must be in the checkpoint first
-    return false;
+/// The newest segment stays in any case.
+bool Upkeep::is_gone_on_disk() const {
+    return saved_.gone_below >= parts_.segments[1].first;
+}
+
+void Upkeep::move_front() {
+    const auto& front = parts_.segments.front();
+    if (!mover_ || mover_->ordinal() != front.ordinal) mover_.emplace(front);
+}
+
+bool Upkeep::let_front_go() {
+    if (!is_gone_on_disk()) {
+        move_front();
+        leave_wanted_ = true;
+        return false;
+    }
+    doom_front();
+    return true;
 }
 
 void Upkeep::doom_front() {
-    auto segment = segments_.pop_front();
+    const auto& oldest = parts_.segments.front();
+    const auto passed = parts_.cursors.passed(parts_.segments, parts_.writer.synced());
+    const auto dropped_from = std::max(oldest.first, passed + 1);
+    if (dropped_from <= oldest.last) dropped_records_ += oldest.last - dropped_from + 1;
+    auto segment = parts_.segments.pop_front();
+    mover_.reset();
     doomed_bytes_ += segment.size;
     doomed_.push_back({std::move(segment.name), segment.size});
 }
 
 bool Upkeep::make_room(std::uint64_t bytes) {
     // The newest segment stays: where a single record is larger than the whole log, it goes on top.
-    // A session can name only so many runs: what is older could never be sent.
-    while (segments_.size() > 1 && (segments_.bytes() + bytes > options_.max_bytes ||
-                                    segments_.run_count() >= tunnel::kRunsMax)) {
-        const auto& oldest = segments_.front();
-        if (!may_go(oldest)) return false;
-        const auto passed = cursors_.passed(segments_, writer_.synced());
-        const auto kept_from = std::max(oldest.first, passed + 1);
-        if (kept_from <= oldest.last) dropped_records_ += oldest.last - kept_from + 1;
-        doom_front();
+    // A disk that stays full is a full log: it goes on in the room that it has.
+    auto& segments = parts_.segments;
+    const bool drops = options_.when_full == WhenFull::drop_oldest;
+    const auto is_over = [&] {
+        const bool is_full = segments.bytes() + bytes > options_.max_bytes ||
+                             (parts_.writer.is_starved() && doomed_.empty());
+        // What is older than the runs that a session can name could never be sent.
+        return segments.run_count() >= kLogRunsMax || (drops && is_full);
+    };
+    while (segments.size() > 1 && is_over()) {
+        if (!let_front_go()) return false;
+        parts_.writer.room_was_made();
     }
-    return doomed_.empty() || segments_.bytes() + doomed_bytes_ + bytes <= options_.max_bytes;
+    // Its newest records are put by in time, so that nothing waits for that once it must go.
+    if (segments.size() > 1 &&
+        segments.bytes() + bytes + segment_bytes(options_) > options_.max_bytes)
+        move_front();
+    const auto fits = segments.bytes() + doomed_bytes_ + bytes <= options_.max_bytes;
+    return fits || (doomed_.empty() && (drops || segments.size() <= 1));
+}
+
+void Upkeep::begin_turn() {
+    const auto& segments = parts_.segments;
+    if (segments.size() > 1 && is_gone_on_disk()) doom_front();
+    leave_wanted_ = segments.size() > 1 && leaving_below_ > segments.front().first;
 }
 
 void Upkeep::trim(record::Seq passed) {
-    while (segments_.size() > 1 && segments_.front().last <= passed) {
-        if (segments_.front().last > saved_.passed) {
-            save_wanted_ = true;
-            return;
-        }
-        if (!may_go(segments_.front())) return;
-        doom_front();
-    }
+    if (base::mutant(base::Mutant::drop_though_not_full)) passed = ~record::Seq{0};
+    while (parts_.segments.size() > 1 && parts_.segments.front().last <= passed)
+        if (!let_front_go()) return;
 }
 
 void Upkeep::remove(std::vector<FileInfo> files) {
@@ -65,29 +91,59 @@ void Upkeep::remove(std::vector<FileInfo> files) {
 
 bool Upkeep::save_due(base::Now now) const {
     if (save_retry_at_ && now.instant < *save_retry_at_) return false;
-    return save_wanted_ || (cursors_.version() != saved_.cursors_version &&
-                            now.instant >= last_save_ + options_.cursor_save_interval);
+    if (save_wanted_ || (mover_ && mover_->must_save())) return true;
+    if (leave_wanted_ && mover_ && mover_->has_read_all() && !is_gone_on_disk()) return true;
+    return parts_.cursors.version() != saved_.cursors_version &&
+           now.instant >= last_save_ + options_.cursor_save_interval;
+}
+
+/// What of the oldest segment each destination has not had.
+void Upkeep::ledger_front() {
+    const auto& segments = parts_.segments;
+    record::LedgerEntry dropped;
+    dropped.reason = record::LedgerReason::dropped;
+    dropped.epoch = segments.front().epoch;
+    dropped.last = segments[1].first - 1;
+    dropped.since = segments.front().first_arrival;
+    dropped.until = std::max(segments[1].first_arrival, dropped.since);
+    for (const auto& cursor : parts_.cursors.all()) {
+        dropped.peer = cursor.destination;
+        dropped.first =
+            std::max({segments.front().first, cursor.position.seq + 1, cursor.counted_from});
+        if (dropped.first <= dropped.last)
+            parts_.ledger.add_range(dropped, sent_to_(cursor.destination));
+    }
 }
 
 DiskJob Upkeep::save(std::uint64_t job) {
     // The table holds every tag of every sealed entry, so all that is synced is complete.
-    const Saved saving{tags_.last_id(), writer_.synced() + 1, cursors_.version(),
-                       cursors_.passed(segments_, writer_.synced())};
+    Saved saving{parts_.tags.last_id(), parts_.writer.synced() + 1, parts_.cursors.version(),
+                 saved_.gone_below};
+    if (leave_wanted_ && mover_ && mover_->has_read_all()) {
+        ledger_front();
+        saving.gone_below = leaving_below_ = parts_.segments[1].first;
+    }
     under_way_ = Work{job, saving};
     save_wanted_ = false;
+    Checkpoint checkpoint;
+    checkpoint.tags = parts_.tags.tags_after(saved_.last_tag);
+    checkpoint.cursors = parts_.cursors.all();
+    checkpoint.tags_complete_below = saving.tags_complete_below;
+    checkpoint.gone_below = saving.gone_below;
+    checkpoint.ledger = parts_.ledger.take_change();
+    if (mover_ && mover_->must_save()) {
+        under_way_->saves_kept = true;
+        checkpoint.kept = mover_->records();
+        parts_.kept.note(checkpoint.kept);
+    }
     DiskJob work;
     work.id = job;
-    work.ops.emplace_back(SaveCheckpoint{
-        {tags_.tags_after(saved_.last_tag), cursors_.all(), saving.tags_complete_below}});
+    work.ops.emplace_back(SaveCheckpoint{std::move(checkpoint)});
     return work;
 }
 
-std::optional<DiskJob> Upkeep::next_job(std::uint64_t job, base::Now now) {
-    if (under_way_) return std::nullopt;
-    if (save_due(now)) return save(job);
-    if (doomed_.empty() || (remove_retry_at_ && now.instant < *remove_retry_at_))
-        return std::nullopt;
-    under_way_ = Work{job, std::nullopt};
+DiskJob Upkeep::remove_file(std::uint64_t job) {
+    under_way_ = Work{job};
     DiskJob work;
     work.id = job;
     if (!front_removed_) work.ops.emplace_back(RemoveFile{doomed_.front().name});
@@ -95,22 +151,64 @@ std::optional<DiskJob> Upkeep::next_job(std::uint64_t job, base::Now now) {
     return work;
 }
 
-void Upkeep::complete(const DiskDone& done, base::Now now) {
+std::optional<DiskJob> Upkeep::next_move(std::uint64_t job, base::Now now) {
+    if (!mover_ || (move_retry_at_ && now.instant < *move_retry_at_)) return std::nullopt;
+    move_retry_at_.reset();
+    auto read = mover_->next_read();
+    if (!read) return std::nullopt;
+    under_way_ = Work{job};
+    under_way_->is_move = true;
+    DiskJob work;
+    work.id = job;
+    work.ops.emplace_back(std::move(*read));
+    return work;
+}
+
+std::optional<DiskJob> Upkeep::next_job(std::uint64_t job, base::Now now) {
+    if (under_way_) return std::nullopt;
+    if (save_due(now)) return save(job);
+    if (!doomed_.empty() && !(remove_retry_at_ && now.instant < *remove_retry_at_))
+        return remove_file(job);
+    return next_move(job, now);
+}
+
+void Upkeep::complete(DiskDone done, base::Now now) {
     SALLYPORT_ASSERT(is_upkeep(done.id));
     const auto work = *std::exchange(under_way_, std::nullopt);
-    if (work.saving) {
-        last_save_ = now.instant;
-        save_error_ = done.error;
-        if (done.error) {
-            ++disk_errors_;
-            save_wanted_ = true;
-            save_retry_at_ = now.instant + options_.retry_after_error;
-        } else {
-            save_retry_at_.reset();
-            saved_ = *work.saving;
-        }
+    if (work.saving)
+        complete_save(work, done, now);
+    else if (work.is_move)
+        complete_move(std::move(done), now);
+    else
+        complete_removal(done, now);
+}
+
+void Upkeep::complete_save(const Work& work, const DiskDone& done, base::Now now) {
+    last_save_ = now.instant;
+    save_error_ = done.error;
+    if (done.error) {
+        ++disk_errors_;
+        parts_.ledger.save_failed();
+        save_wanted_ = true;
+        save_retry_at_ = now.instant + options_.retry_after_error;
         return;
     }
+    parts_.ledger.saved();
+    if (mover_ && work.saves_kept) mover_->saved();
+    save_retry_at_.reset();
+    saved_ = *work.saving;
+}
+
+void Upkeep::complete_move(DiskDone done, base::Now now) {
+    if (!mover_) return;
+    if (!done.error) return mover_->supply(std::move(done.reads.front()));
+    ++disk_errors_;
+    // While the disk refuses writes too, it is the disk and not the block that is bad: patience.
+    mover_->failed(*done.error == DiskError::not_found, !parts_.writer.failing() && !save_error_);
+    move_retry_at_ = now.instant + options_.retry_after_error;
+}
+
+void Upkeep::complete_removal(const DiskDone& done, base::Now now) {
     if (done.error && *done.error != DiskError::not_found) {
         ++disk_errors_;
         remove_error_ = done.error;
@@ -128,11 +226,13 @@ void Upkeep::complete(const DiskDone& done, base::Now now) {
 std::optional<base::Instant> Upkeep::next_deadline() const {
     if (under_way_) return std::nullopt;
     std::optional<base::Instant> deadline;
-    if (save_wanted_ && save_retry_at_)
+    const bool save_waits = save_wanted_ || leave_wanted_ || (mover_ && mover_->must_save());
+    if (save_waits && save_retry_at_)
         deadline = save_retry_at_;
-    else if (cursors_.version() != saved_.cursors_version)
+    else if (parts_.cursors.version() != saved_.cursors_version)
         deadline = last_save_ + options_.cursor_save_interval;
     if (!doomed_.empty()) deadline = base::earlier(deadline, remove_retry_at_);
+    if (mover_) deadline = base::earlier(deadline, move_retry_at_);
     return deadline;
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/base/assert.hpp"
+#include "common/base/mutants.hpp"
 #include "common/mqtt/topic.hpp"
 
 namespace sallyport::uplink {
@@ -26,14 +27,19 @@ std::string_view to_string(PathState state) {
 Uplink::Uplink(UplinkOptions options, spool::Spool& spool, base::Now now)
     : options_(std::move(options)),
       spool_(spool),
-      relay_(options_.plant + '/' + options_.name, options_.process, options_.link_timers, now) {
+      relay_(options_.plant + '/' + options_.name, options_.process, options_.link_timers, now),
+      accepted_records_(spool_.stats().records),
+      in_(now.instant) {
     for (const auto& name : options_.destinations) {
-        auto& destination = destinations_.emplace_back();
-        destination.name = name;
-        destination.qualified =
-            name.find('/') == std::string::npos ? options_.plant + '/' + name : name;
+        record::Seq acknowledged = 0;
         for (const auto& cursor : spool_.cursors())
-            if (cursor.destination == name) destination.acknowledged = cursor.position.seq;
+            if (cursor.destination == name) acknowledged = cursor.position.seq;
+        const auto qualified =
+            name.find('/') == std::string::npos ? options_.plant + '/' + name : name;
+        auto& destination = destinations_.emplace_back(
+            Destination{name, qualified, Backlog(acknowledged >= spool_.synced(), now)});
+        destination.acknowledged = acknowledged;
+        destination.since = now.wall;
     }
 }
 
@@ -69,12 +75,18 @@ void Uplink::handle(const tunnel::RelayEvent& event, base::Now now) {
 }
 
 void Uplink::end_sessions(const std::string& why) {
-    for (auto& destination : destinations_) {
-        if (!destination.sender) continue;
-        destination.sender.reset();
-        destination.reason = why;
-        spool_.close_reader(destination.name);
-    }
+    for (auto& destination : destinations_)
+        if (destination.sender) end_session(destination, why);
+}
+
+void Uplink::end_session(Destination& destination, std::string why) {
+    destination.backlog.reading_ended(spool_.oldest_unread(destination.name));
+    destination.sender.reset();
+    destination.found_place = false;
+    destination.awaiting_ledger.clear();
+    destination.awaiting_bytes = 0;
+    destination.reason = std::move(why);
+    spool_.close_reader(destination.name);
 }
 
 /// Ends a session from this side.
@@ -92,10 +104,12 @@ void Uplink::open_session(const tunnel::Opened& opened, base::Now now) {
         refuse(opened.session, tunnel::SessionEnd::not_wanted);
         return;
     }
+    if (wanted->sender) end_session(*wanted, "replaced by a newer session");
     wanted->topics = opened.topics;
     wanted->passes.clear();
+    wanted->awaiting_ledger.clear();
+    wanted->awaiting_bytes = 0;
     wanted->told_caught_up = false;
-    wanted->found_place = false;
     wanted->reason = "session opening";
     wanted->sender.emplace(opened.session, opened.peer, tunnel::Log{spool_.runs()},
                            options_.sender_timers, now);
@@ -108,10 +122,8 @@ void Uplink::close_session(const tunnel::Closed& closed) {
         notices_.add(NoticeLevel::warning,
                      fmt::format("session with {} closed: {}", destination.qualified,
                                  to_string(closed.reason)));
-        destination.reason = to_string(closed.reason);
         relay_.drop_session(closed.session);
-        destination.sender.reset();
-        spool_.close_reader(destination.name);
+        end_session(destination, std::string(to_string(closed.reason)));
     }
 }
 
@@ -128,6 +140,7 @@ void Uplink::session_frame(const tunnel::SessionFrame& frame, base::Now now) {
                                                     found->qualified, resume->position.seq));
     } else if (const auto* acked = std::get_if<tunnel::Acked>(&event)) {
         found->acknowledged = acked->position.seq;
+        found->backlog.acknowledged(acked->position.seq, now);
         spool_.advance_cursor(found->name, found->sender->store(), acked->position);
         relay_.proved_working();
     } else if (std::holds_alternative<tunnel::Echoed>(event)) {
@@ -148,30 +161,40 @@ void Uplink::expire(base::Now now) {
 }
 
 void Uplink::pump(base::Now now) {
+    note_accepted(now);
     for (auto& destination : destinations_)
         if (destination.sender && destination.sender->is_streaming()) pump(destination, now);
+    note_states(now);
+}
+
+bool Uplink::has_room(const Destination& destination) const {
+    const bool has_credit =
+        destination.sender->may_send() || base::mutant(base::Mutant::credit_ignored);
+    return has_credit && relay_.queued_bytes() < options_.link_queue_bytes_max &&
+           destination.awaiting_bytes < options_.ledger_queue_bytes_max &&
+           spool_.may_leave_out(destination.name);
+}
+
+bool Uplink::read_on(Destination& destination, bool& at_end, base::Now now) {
+    const auto result = spool_.read(destination.name);
+    if (const auto* entry = std::get_if<spool::Entry>(&result)) {
+        take(destination, *entry, now);
+    } else if (const auto* gap = std::get_if<tunnel::Gap>(&result)) {
+        take(destination, *gap);
+    } else {
+        at_end = std::get<spool::NotYet>(result).at_end;
+        if (at_end) find_place(destination, now);
+        return false;
+    }
+    find_place(destination, now);
+    return true;
 }
 
 void Uplink::pump(Destination& destination, base::Now now) {
     bool at_end = false;
-    while (destination.sender->may_send() &&
-           relay_.queued_bytes() < options_.link_queue_bytes_max) {
-        const auto result = spool_.read(destination.name);
-        if (const auto* entry = std::get_if<spool::Entry>(&result)) {
-            send(destination, *entry);
-        } else if (const auto* gap = std::get_if<tunnel::Gap>(&result)) {
-            notices_.add(NoticeLevel::alarm,
-                         fmt::format("records {}..{} will not reach {}: {}", gap->from, gap->to,
-                                     destination.qualified, to_string(gap->why)));
-            destination.sender->send_gap(*gap);
-        } else {
-            at_end = std::get<spool::NotYet>(result).at_end;
-            destination.found_place = destination.found_place || at_end;
-            break;
-        }
-        destination.found_place = true;
-        collect_frames(destination);
-    }
+    send_ledgered(destination);
+    while (has_room(destination) && read_on(destination, at_end, now)) send_ledgered(destination);
+    at_end = at_end && destination.awaiting_ledger.empty();
     if (!destination.found_place) return;  // how far behind is not known yet
     const auto oldest = spool_.oldest_unread(destination.name);
     destination.behind = oldest ? std::max(now.wall - *oldest, base::Duration{}) : base::Duration{};
@@ -181,38 +204,108 @@ void Uplink::pump(Destination& destination, base::Now now) {
         at_end || (destination.told_caught_up && destination.behind <= std::chrono::seconds(5));
 }
 
-void Uplink::send(Destination& destination, const spool::Entry& entry) {
-    const auto head = tunnel::decode_batch(*entry.body, records_);
-    SALLYPORT_ASSERT(head.has_value());  // the spool checked the entry's checksum
-    const auto checksum = tunnel::batch_checksum(entry.epoch, *entry.body);
-    const tunnel::Position end{entry.epoch, entry.last, checksum};
-    const auto refused = leave_out_refused(destination);
-    tags_.clear();
-    for (const auto& record : records_) {
-        tags_.push_back(record.tag);
-        tags_.insert(tags_.end(), record.also_tags.begin(), record.also_tags.end());
-    }
-    const auto topic_of = [this](record::TagId tag) { return *spool_.topic(tag); };
-    if (refused == 0) {
-        destination.sender->send_entry(end, *entry.body, tags_, topic_of);
-        return;
-    }
-    destination.refused_records += refused;
-    const auto body =
-        tunnel::encode_batch({entry.epoch, entry.first, entry.last, checksum}, records_);
-    destination.sender->send_entry(end, body, tags_, topic_of);
+void Uplink::find_place(Destination& destination, base::Now now) {
+    if (std::exchange(destination.found_place, true)) return;
+    destination.backlog.reading_began(now);
 }
 
-/// Takes out of records_ what the route does not let pass; how many tags' records that were.
-std::uint64_t Uplink::leave_out_refused(Destination& destination) {
-    std::uint64_t refused = 0;
+void Uplink::take(Destination& destination, const tunnel::Gap& gap) {
+    if (base::mutant(base::Mutant::gap_not_named)) return;
+    notices_.add(NoticeLevel::alarm,
+                 fmt::format("records {}..{} will not reach {}: {}", gap.from, gap.to,
+                             destination.qualified, to_string(gap.why)));
+    destination.awaiting_ledger.push_back({gap, {}, {}, 0});
+}
+
+void Uplink::take(Destination& destination, const spool::Entry& entry, base::Now now) {
+    const auto head = tunnel::decode_batch(*entry.body, records_);
+    SALLYPORT_ASSERT(head.has_value());  // the spool checked the entry's checksum
+    find_place(destination, now);
+    const auto first_arrival = records_.empty() ? now.wall : records_.front().arrival_time;
+    destination.backlog.sent(entry.first, entry.last, first_arrival, now);
+    const auto checksum = tunnel::batch_checksum(entry.epoch, *entry.body);
+    AwaitingLedger taken{entry, {entry.epoch, entry.last, checksum}, {}, 0};
+    refused_.clear();
+    leave_out_refused(destination);
+    if (base::mutant(base::Mutant::cursor_moves_when_sent)) {
+        destination.acknowledged = entry.last;
+        spool_.advance_cursor(destination.name, destination.sender->store(), taken.end);
+    }
+    for (const auto& record : records_) {
+        taken.tags.push_back(record.tag);
+        taken.tags.insert(taken.tags.end(), record.also_tags.begin(), record.also_tags.end());
+    }
+    if (!refused_.empty()) {
+        std::vector<record::LedgerEntry> left_out;
+        left_out.reserve(refused_.size());
+        for (auto& [tag, each] : refused_) left_out.push_back(std::move(each));
+        auto& sent = std::get<spool::Entry>(taken.what);
+        sent.body = std::make_shared<const base::Bytes>(
+            tunnel::encode_batch({entry.epoch, entry.first, entry.last, checksum}, records_));
+        taken.ticket = spool_.leave_out(destination.name, entry, std::move(left_out));
+        destination.awaiting_bytes += sent.body->size();
+    } else if (!destination.awaiting_ledger.empty()) {
+        destination.awaiting_bytes += entry.body->size();
+    } else {
+        return send(destination, taken.end, *entry.body, taken.tags);
+    }
+    destination.awaiting_ledger.push_back(std::move(taken));
+}
+
+void Uplink::send(Destination& destination, const tunnel::Position& end, base::ByteView body,
+                  const std::vector<record::TagId>& tags) {
+    const auto topic_of = [this](record::TagId tag) { return *spool_.topic(tag); };
+    destination.sender->send_entry(end, body, tags, topic_of);
+    collect_frames(destination);
+}
+
+void Uplink::send_ledgered(Destination& destination) {
+    auto& waiting = destination.awaiting_ledger;
+    while (!waiting.empty() && spool_.is_ledgered(waiting.front().ticket) &&
+           (destination.sender->may_send() || base::mutant(base::Mutant::credit_ignored))) {
+        const auto& next = waiting.front();
+        if (const auto* gap = std::get_if<tunnel::Gap>(&next.what)) {
+            destination.sender->send_gap(*gap);
+            collect_frames(destination);
+        } else {
+            const auto& body = *std::get<spool::Entry>(next.what).body;
+            destination.awaiting_bytes -= body.size();
+            send(destination, next.end, body, next.tags);
+        }
+        waiting.pop_front();
+    }
+}
+
+/// One more record of `tag` that is left out; `whole`: and with it all of the record.
+void Uplink::note_refused(const record::Record& record, record::TagId tag, bool whole) {
+    auto& entry = refused_[tag];
+    if (entry.tag == 0) {
+        entry.reason = record::LedgerReason::refused;
+        entry.tag = tag;
+        entry.first = record.seq;
+        entry.since = entry.until = record.arrival_time;
+    }
+    entry.last = record.seq;
+    entry.since = std::min(entry.since, record.arrival_time);
+    entry.until = std::max(entry.until, record.arrival_time);
+    if (whole) ++entry.records;
+}
+
+/// Takes out of records_ what the route does not let pass.
+void Uplink::leave_out_refused(Destination& destination) {
     std::size_t kept = 0;
     for (auto& record : records_) {
-        refused += std::erase_if(record.also_tags,
-                                 [&](record::TagId tag) { return !passes(destination, tag); });
-        if (!passes(destination, record.tag)) {
-            ++refused;
-            if (record.also_tags.empty()) continue;
+        const auto own = record.tag;
+        const bool own_passes = passes(destination, own);
+        const auto refuses = [&](record::TagId tag) { return !passes(destination, tag); };
+        const auto all_refused = !own_passes && std::ranges::all_of(record.also_tags, refuses);
+        if (!own_passes) note_refused(record, own, all_refused);
+        for (const auto tag : record.also_tags)
+            if (refuses(tag)) note_refused(record, tag, false);
+        destination.refused_records +=
+            std::erase_if(record.also_tags, refuses) + (own_passes ? 0U : 1U);
+        if (all_refused) continue;
+        if (!own_passes) {
             record.tag = record.also_tags.back();
             record.also_tags.pop_back();
         }
@@ -220,7 +313,6 @@ std::uint64_t Uplink::leave_out_refused(Destination& destination) {
         ++kept;
     }
     records_.resize(kept);
-    return refused;
 }
 
 bool Uplink::passes(Destination& destination, record::TagId tag) {
@@ -241,9 +333,8 @@ bool Uplink::passes(Destination& destination, record::TagId tag) {
 }
 
 void Uplink::beat(Destination& destination, base::Now now) {
-    const auto tail = spool_.synced();
-    const auto waiting = tail > destination.acknowledged ? tail - destination.acknowledged : 0;
-    destination.sender->send_beat({tail, destination.behind, waiting}, now);
+    destination.sender->send_beat(
+        {spool_.synced(), destination.behind, waiting_records(destination)}, now);
     collect_frames(destination);
 }
 
@@ -255,43 +346,18 @@ void Uplink::collect_frames(Destination& destination) {
 std::optional<base::Instant> Uplink::next_deadline() const {
     if (destinations_.empty()) return std::nullopt;
     auto deadline = relay_.next_deadline();
-    for (const auto& destination : destinations_)
+    for (const auto& destination : destinations_) {
         if (destination.sender && (destination.found_place || !destination.sender->is_streaming()))
             deadline = base::earlier(deadline, destination.sender->next_deadline());
+        if (destination.state != PathState::stalled)
+            deadline = base::earlier(deadline, stalls_at(destination));
+    }
     return deadline;
 }
 
 record::Seq Uplink::acknowledged(std::string_view destination) const {
     const auto found = std::ranges::find(destinations_, destination, &Destination::name);
     return found == destinations_.end() ? 0 : found->acknowledged;
-}
-
-PathState Uplink::state_of(const Destination& destination, base::Now now) const {
-    if (!destination.sender) return PathState::lost;
-    if (!destination.sender->is_streaming()) return PathState::catching_up;
-    const auto progress = destination.sender->last_progress();
-    const bool waits = destination.sender->unacked_entries() > 0;
-    if (waits && progress && now.instant > *progress + options_.stalled_after)
-        return PathState::stalled;
-    if (destination.behind > std::chrono::seconds(10)) return PathState::behind;
-    return destination.told_caught_up ? PathState::live : PathState::catching_up;
-}
-
-UplinkStatus Uplink::status(base::Now now) const {
-    UplinkStatus status;
-    status.link = relay_.state();
-    status.last_failure = relay_.last_failure();
-    status.round_trip = relay_.round_trip();
-    status.links_opened = relay_.links_opened();
-    const auto tail = spool_.synced();
-    for (const auto& destination : destinations_) {
-        const auto acknowledged = destination.acknowledged;
-        status.destinations.push_back({destination.name, state_of(destination, now),
-                                       destination.reason, acknowledged,
-                                       tail > acknowledged ? tail - acknowledged : 0,
-                                       destination.behind, destination.refused_records});
-    }
-    return status;
 }
 
 }  // namespace sallyport::uplink

@@ -2,8 +2,11 @@
 // the spool's readers. The edge's end of P3: only an it-agent's Ack moves a cursor.
 #pragma once
 
+#include <deque>
+#include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "common/base/network_core.hpp"
@@ -11,6 +14,7 @@
 #include "common/tunnel/relay_connection.hpp"
 #include "common/tunnel/sender.hpp"
 #include "edge-agent/spool/spool.hpp"
+#include "edge-agent/uplink/backlog.hpp"
 
 namespace sallyport::uplink {
 
@@ -23,6 +27,8 @@ struct UplinkOptions {
     base::Duration stalled_after = std::chrono::seconds(6);
     /// Frames queued on the link; beyond it entries stay in the spool.
     std::size_t link_queue_bytes_max = 512U << 10U;
+    /// Of one destination: read from the spool, and waiting for the ledger.
+    std::size_t ledger_queue_bytes_max = 1U << 20U;
 };
 
 enum class PathState { lost, catching_up, behind, stalled, live };
@@ -31,17 +37,20 @@ std::string_view to_string(PathState state);
 struct DestinationStatus {
     std::string destination;
     PathState state = PathState::lost;
-    std::string reason;
+    base::WallTime since;  // of the state
+    std::string reason;    // what was seen, where it is not live
     record::Seq acknowledged = 0;
     std::uint64_t waiting_records = 0;
-    base::Duration behind{};
+    /// Age of the oldest record that is not sent; of the oldest not acknowledged. Nothing where it
+    /// is not known (after a start, until a session has found its place).
+    std::optional<base::Duration> behind, oldest_unacknowledged;
+    std::optional<double> out_per_s;  // records acknowledged
+    std::optional<Drain> drain;
     std::uint64_t refused_records = 0;  // left out: outside the route's topics
 };
 struct UplinkStatus {
-    std::string link;          // RelayConnection::state()
-    std::string last_failure;  // why the last link ended or was not had
-    std::optional<base::Duration> round_trip;
-    std::uint64_t links_opened = 0;
+    tunnel::LinkStatus link;
+    std::optional<double> in_per_s;  // records accepted by the spool
     std::vector<DestinationStatus> destinations;
 };
 
@@ -67,39 +76,71 @@ public:
     record::Seq acknowledged(std::string_view destination) const;
 
 private:
+    /// An entry from which records are left out, or what comes behind one: it is sent once the
+    /// ledger has `ticket`.
+    struct AwaitingLedger {
+        std::variant<spool::Entry, tunnel::Gap> what;  // the entry as it is sent
+        tunnel::Position end;                          // of the entry
+        std::vector<record::TagId> tags;
+        std::uint64_t ticket = 0;
+    };
     struct Destination {
         std::string name, qualified;
-        std::optional<tunnel::Sender> sender;
-        std::vector<std::string> topics;          // of the route
-        std::vector<std::optional<bool>> passes;  // by tag id: inside the route's topics
+        Backlog backlog;
+        std::optional<tunnel::Sender> sender{};
+        std::vector<std::string> topics{};          // of the route
+        std::vector<std::optional<bool>> passes{};  // by tag id: inside the route's topics
         bool told_caught_up = false;
         bool found_place = false;  // the reader has got to where the session resumes
+        std::deque<AwaitingLedger> awaiting_ledger{};
+        std::size_t awaiting_bytes = 0;
         record::Seq acknowledged = 0;
         std::uint64_t refused_records = 0;
         base::Duration behind{};
         std::string reason = "not connected yet";
+        PathState state = PathState::lost;
+        base::WallTime since{};
     };
 
     void handle(const tunnel::RelayEvent& event, base::Now now);
     void open_session(const tunnel::Opened& opened, base::Now now);
     void close_session(const tunnel::Closed& closed);
+    void end_session(Destination& destination, std::string why);
     void session_frame(const tunnel::SessionFrame& frame, base::Now now);
     void end_sessions(const std::string& why);
     void refuse(tunnel::SessionId session, tunnel::SessionEnd reason);
     void pump(Destination& destination, base::Now now);
-    void send(Destination& destination, const spool::Entry& entry);
-    std::uint64_t leave_out_refused(Destination& destination);
+    bool has_room(const Destination& destination) const;
+    /// Reads on; false where there is nothing to read now.
+    bool read_on(Destination& destination, bool& at_end, base::Now now);
+    void take(Destination& destination, const spool::Entry& entry, base::Now now);
+    void take(Destination& destination, const tunnel::Gap& gap);
+    void send_ledgered(Destination& destination);
+    void send(Destination& destination, const tunnel::Position& end, base::ByteView body,
+              const std::vector<record::TagId>& tags);
+    void leave_out_refused(Destination& destination);
+    void note_refused(const record::Record& record, record::TagId tag, bool whole);
     void beat(Destination& destination, base::Now now);
     void collect_frames(Destination& destination);
     bool passes(Destination& destination, record::TagId tag);
+    void find_place(Destination& destination, base::Now now);
+    void note_accepted(base::Now now);
+    void note_states(base::Now now);
     PathState state_of(const Destination& destination, base::Now now) const;
+    std::string why(const Destination& destination) const;
+    std::optional<base::Instant> stalls_at(const Destination& destination) const;
+    std::uint64_t waiting_records(const Destination& destination) const;
+    DestinationStatus status_of(const Destination& destination, base::Now now) const;
 
     UplinkOptions options_;
     spool::Spool& spool_;
     tunnel::RelayConnection relay_;
     std::vector<Destination> destinations_;
-    std::vector<tunnel::BatchRecord> records_;  // scratch
-    std::vector<record::TagId> tags_;           // scratch
+    std::uint64_t accepted_records_ = 0;
+    base::Rate in_;
+    std::vector<tunnel::BatchRecord> records_;              // scratch
+    std::vector<record::TagId> tags_;                       // scratch
+    std::map<record::TagId, record::LedgerEntry> refused_;  // scratch: of one entry, by tag
     base::Notices notices_;
 };
 

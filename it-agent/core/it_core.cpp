@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "common/base/mutants.hpp"
+#include "common/mqtt/topic.hpp"
 #include "it-agent/emit/mirror.hpp"
 
 namespace sallyport::it_core {
@@ -38,9 +40,11 @@ base::Identity edge_identity(std::string_view qualified) {
 ItCore::ItCore(ItOptions options, const sinks::StoreState& state, base::Now now)
     : options_(std::move(options)),
       store_id_(state.store_id),
-      broker_(options_.broker, options_.seed),
+      broker_(options_.broker, options_.seed, {.keeps_state = options_.keeps_broker_state}),
       downlink_(downlink_options(options_), now),
-      sink_(broker_) {
+      sink_(broker_),
+      started_(now.wall),
+      store_since_(now.wall) {
     if (!options_.has_relay) downlink_.shut_down();
     for (const auto& tag : state.tags)
         if (rule_for(tag.edge) != nullptr)
@@ -50,13 +54,7 @@ ItCore::ItCore(ItOptions options, const sinks::StoreState& state, base::Now now)
         auto& edge = edge_of(stored.edge, now);
         edge.taken[stored.position.epoch] = edge.committed[stored.position.epoch] = stored.position;
     }
-    for (const auto& retained : state.retained) {
-        const auto stale = emit::with_quality(retained.properties, record::Quality::bad_last_known);
-        broker_.publish({retained.topic, retained.payload, stale, retained.qos, true}, now);
-        for (auto& [name, edge] : edges_)
-            if (const auto tag = edge.feed.find_emitted(retained.topic))
-                edge.feed.retained_emitted(*tag, retained.properties);
-    }
+    restore(state, now);
     for (const auto& rule : options_.edges) {
         if (is_pattern(rule.pattern)) continue;
         const auto qualified = rule.pattern.find('/') == std::string::npos
@@ -65,6 +63,34 @@ ItCore::ItCore(ItOptions options, const sinks::StoreState& state, base::Now now)
         edge_of(qualified, now);
     }
     for (auto& [name, edge] : edges_) edge.feed.path_lost("relay", "it-agent started", now);
+}
+
+/// Sessions, and what was retained. The store has an edge's values in format `mirror`, whatever
+/// the sink's format is; those of an edge that is known no more stay, and are not fresh.
+void ItCore::restore(const sinks::StoreState& state, base::Now now) {
+    auto lasting = state.broker;
+    lasting.retained.clear();
+    if (options_.keeps_broker_state)
+        for (const auto& row : state.broker.retained)
+            if (!emit::is_emitted(row.message->properties)) lasting.retained.push_back(row);
+    if (options_.keeps_broker_state) broker_.restore(lasting, now);
+    for (const auto& retained : state.retained)
+        if (!options_.keeps_broker_state || emit::is_emitted(retained.properties))
+            restore(retained, now);
+}
+
+void ItCore::restore(const sinks::StoredRetained& retained, base::Now now) {
+    for (auto& [name, edge] : edges_) {
+        const auto tag = edge.feed.find_emitted(retained.topic);
+        if (!tag) continue;
+        edge.feed.restore_retained(*tag, {retained.payload, retained.properties, retained.qos},
+                                   now);
+        return;
+    }
+    const auto stale = emit::with_quality(retained.properties, record::Quality::bad_last_known);
+    broker_.set_retained(
+        {retained.topic, retained.payload, stale, retained.qos, true, emit::kOwnerKeepsRetained},
+        now);
 }
 
 const EdgeRule* ItCore::rule_for(std::string_view edge) const {
@@ -82,7 +108,8 @@ ItCore::Edge& ItCore::edge_of(const std::string& name, base::Now now) {
     const auto prefix =
         rule == nullptr ? "" : emit::expand_prefix(rule->prefix, identity.plant, identity.name);
     return edges_
-        .emplace(name, Edge{emit::EdgeFeed(name, prefix, options_.feed_timers, broker_, now)})
+        .emplace(name, Edge{emit::EdgeFeed(name, prefix, options_.feed_timers, broker_, now,
+                                           options_.emission)})
         .first->second;
 }
 
@@ -186,7 +213,8 @@ void ItCore::start_session(const downlink::SessionStarted& started, base::Now no
     downlink_.resume(started.session, store_id_, from);
     // An acknowledgement lost with the last session is made good.
     const auto committed = edge.committed.find(from.epoch);
-    if (committed != edge.committed.end() && committed->second == from)
+    if (committed != edge.committed.end() && committed->second == from &&
+        !base::mutant(base::Mutant::lost_ack_not_made_good))
         downlink_.acknowledge(started.session, from, 0, now);
 }
 
@@ -203,7 +231,7 @@ void ItCore::take_entry(const downlink::EntryArrived& arrived, base::Now now) {
     auto& edge = edges_.at(arrived.edge);
     ++entries_;
     auto& taken = edge.taken[arrived.end.epoch];
-    const auto after = taken.seq;
+    const auto after = base::mutant(base::Mutant::duplicate_emitted) ? 0 : taken.seq;
     sinks::Arrival arrival{&edge.feed, arrived.session, arrived.end,
                            after,      edge.tags,       arrived.body.size()};
     edge.feed.entry_arrived();
@@ -232,7 +260,9 @@ void ItCore::complete(const sinks::StoreDone& done, base::Now now) {
         notices_.add(
             NoticeLevel::alarm,
             fmt::format("the store refuses: {}; nothing is acknowledged meanwhile", *done.error));
+    const bool was_failing = sink_.is_failing();
     sink_.complete(done, now);
+    if (sink_.is_failing() != was_failing) store_since_ = now.wall;
     settle(now);
 }
 
@@ -269,13 +299,33 @@ std::optional<base::Notice> ItCore::next_notice() {
     return notices_.next();
 }
 
+record::TagsPage ItCore::tags(const record::TagsQuery& query) const {
+    record::TagsPage page;
+    // Numbered through all edges, in their order.
+    std::uint64_t first_of_edge = 0;
+    const auto end = query.from + record::TagsQuery::kTagsLookedAtMax;
+    for (const auto& [name, edge] : edges_) {
+        const auto count = edge.feed.tag_count();
+        for (auto at = std::max(query.from, first_of_edge); at < first_of_edge + count; ++at) {
+            if (at == end || page.rows.size() == query.rows_max) {
+                page.next = at;
+                return page;
+            }
+            const auto tag = static_cast<emit::EdgeFeed::TagIndex>(at - first_of_edge);
+            if (mqtt::matches(query.filter, edge.feed.emitted_topic(tag)))
+                page.rows.push_back(edge.feed.row(tag));
+        }
+        first_of_edge += count;
+    }
+    return page;
+}
+
 ItStatus ItCore::status() const {
     ItStatus status;
     status.broker = broker_.counters();
-    status.link = downlink_.relay().state();
-    status.last_failure = downlink_.relay().last_failure();
-    status.round_trip = downlink_.relay().round_trip();
-    status.links_opened = downlink_.relay().links_opened();
+    if (options_.has_relay) status.link = downlink_.relay().status();
+    status.started = started_;
+    status.store_since = store_since_;
     status.entries = entries_;
     status.repeated_entries = repeated_entries_;
     status.gaps = gaps_;

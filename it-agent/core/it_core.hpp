@@ -9,8 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "common/base/network_core.hpp"
-#include "common/base/notice.hpp"
+#include "common/base/agent_core.hpp"
 #include "common/mqtt/broker.hpp"
 #include "it-agent/downlink/downlink.hpp"
 #include "it-agent/emit/edge_feed.hpp"
@@ -32,20 +31,21 @@ struct ItOptions {
     tunnel::LinkTimers link_timers;
     tunnel::ReceiverLimits receiver_limits;
     emit::FeedTimers feed_timers;
-    std::uint64_t seed = 1;  // random: process number, assigned client identifiers
+    emit::EmissionOptions emission;
+    bool keeps_broker_state = false;  // the store keeps StoreJob::broker
+    std::uint64_t seed = 1;           // random: process number, assigned client identifiers
 };
 
 struct ItStatus {
     mqtt::BrokerCounters broker;
-    std::string link, last_failure;
-    std::optional<base::Duration> round_trip;
-    std::uint64_t links_opened = 0;
+    std::optional<tunnel::LinkStatus> link;  // nothing: a local broker only
     std::uint64_t entries = 0, repeated_entries = 0, gaps = 0, missing_records = 0;
-    std::string store_error;  // empty while the store works
+    std::string store_error;              // empty while the store works
+    base::WallTime started, store_since;  // since then the store works, or refuses
     std::vector<emit::FeedStatus> edges;
 };
 
-class ItCore final : public base::NetworkCore {
+class ItCore final : public base::AgentCore {
 public:
     ItCore(ItOptions options, const sinks::StoreState& state, base::Now now);
 
@@ -62,9 +62,11 @@ public:
     std::optional<sinks::StoreJob> next_job(base::Now now) { return sink_.next_job(now); }
     void complete(const sinks::StoreDone& done, base::Now now);
 
-    void shut_down(base::Now now);
-    std::optional<base::Notice> next_notice();
+    void shut_down(base::Now now) override;
+    std::optional<base::Notice> next_notice() override;
     ItStatus status() const;
+    /// The tags whose topics, as emitted, match: a page of them.
+    record::TagsPage tags(const record::TagsQuery& query) const;
 
 private:
     /// Most epochs whose position is remembered for one edge.
@@ -79,6 +81,8 @@ private:
         std::shared_ptr<sinks::TagMap> tags{};
     };
 
+    void restore(const sinks::StoreState& state, base::Now now);
+    void restore(const sinks::StoredRetained& retained, base::Now now);
     void settle(base::Now now);
     void handle(const downlink::DownlinkEvent& event, base::Now now);
     void start_session(const downlink::SessionStarted& started, base::Now now);
@@ -95,6 +99,7 @@ private:
     mqtt::Broker broker_;
     downlink::Downlink downlink_;
     sinks::BrokerSink sink_;
+    base::WallTime started_, store_since_;
     std::map<std::string, Edge> edges_;
     std::uint64_t entries_ = 0, repeated_entries_ = 0, gaps_ = 0, missing_records_ = 0;
     base::Notices notices_;

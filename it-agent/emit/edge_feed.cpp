@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "it-agent/emit/mirror.hpp"
+#include "common/base/mutants.hpp"
 
 namespace sallyport::emit {
 
@@ -34,14 +34,16 @@ std::string_view to_string(FeedState state) {
 }
 
 EdgeFeed::EdgeFeed(std::string edge, std::string prefix, const FeedTimers& timers,
-                   mqtt::Broker& broker, base::Now now)
+                   mqtt::Broker& broker, base::Now now, const EmissionOptions& emission)
     : edge_(std::move(edge)),
       prefix_(std::move(prefix)),
       timers_(timers),
       broker_(broker),
+      values_(emission, broker),
       since_(now.wall),
       overlay_(Overlay{Quality::bad_last_known, "it-agent started"}),
-      overlay_since_(now.wall) {}
+      overlay_since_(now.wall),
+      rate_(now.instant) {}
 
 EdgeFeed::TagIndex EdgeFeed::index_of(std::string_view topic) {
     const auto [found, added] =
@@ -49,8 +51,11 @@ EdgeFeed::TagIndex EdgeFeed::index_of(std::string_view topic) {
     if (added) {
         tags_.emplace_back();
         tags_.back().topic = topic;
-        broker_.protect(prefix_ +
-                        tags_.back().topic);  // fed by the edge: no client's to publish on
+        // Fed by the edge: no client's to publish on.
+        const auto emitted = prefix_ + tags_.back().topic;
+        broker_.protect(emitted);
+        if (!values_.historical_prefix().empty())
+            broker_.protect(values_.historical_prefix() + emitted);
     }
     return found->second;
 }
@@ -61,6 +66,12 @@ void EdgeFeed::restore(std::string_view topic, Quality own) {
     tag.stored = own;
     if (state_ == FeedState::never_seen) state_ = FeedState::lost;
     sweep_at_ = 0;
+}
+
+void EdgeFeed::restore_retained(TagIndex tag, Value value, base::Now now) {
+    value.quality = Quality::bad_last_known;
+    value.retain = true;
+    values_.restore(tags_[tag].value, emitted_topic(tag), value, now);
 }
 
 std::optional<EdgeFeed::TagIndex> EdgeFeed::find_emitted(std::string_view topic) const {
@@ -77,6 +88,7 @@ bool EdgeFeed::note_stored(TagIndex tag, Quality own) {
 void EdgeFeed::session_started(base::Now now) {
     waiting_beats_.clear();
     entries_arrived_ = entries_emitted_ = 0;
+    edge_clock_is_old_ = true;
     last_progress_ = now.instant;
     enter(FeedState::catching_up, "", "", now);
 }
@@ -86,21 +98,37 @@ void EdgeFeed::path_lost(std::string_view side, std::string_view seen, base::Now
     if (state_ == FeedState::lost && side_ == side && seen_ == seen) return;
     enter(state_ == FeedState::never_seen ? FeedState::never_seen : FeedState::lost, side, seen,
           now);
+    if (base::mutant(base::Mutant::overlay_not_set)) return;
     cover(Overlay{Quality::bad_last_known, fmt::format("{} side: {}", side, seen)}, now);
 }
 
-void EdgeFeed::beat_arrived(const tunnel::Beat& beat, base::Now now) {
+void EdgeFeed::note_clock(const tunnel::Beat& beat, base::Now now) {
+    const auto seen = base::Duration{beat.clock.ns} - now.instant.since_start;
+    const bool begins_again =
+        !edge_clock_ || edge_clock_is_old_ || beat.clock < last_beat_.clock;  // it was set back
+    edge_clock_ = begins_again ? seen : std::max(*edge_clock_, seen);
+    edge_clock_is_old_ = false;
     last_beat_ = beat;
-    clock_offset_ = beat.clock - now.wall;
+    clock_offset_ = edge_clock(now) - now.wall;
+}
+
+base::WallTime EdgeFeed::edge_clock(base::Now now) const {
+    if (!edge_clock_) return now.wall;
+    return {(now.instant.since_start + *edge_clock_).count()};
+}
+
+void EdgeFeed::beat_arrived(const tunnel::Beat& beat, base::Now now) {
+    note_clock(beat, now);
     if (beat.behind > timers_.behind_above && state_ != FeedState::behind) {
         enter(FeedState::behind, "edge", "backlog", now);
         cover(Overlay{Quality::uncertain_last_usable, "backlog"}, now);
     }
     if (waiting_beats_.size() == kWaitingBeatsMax) waiting_beats_.pop_front();
-    waiting_beats_.push_back({entries_arrived_, beat});
-    if (entries_emitted_ >= entries_arrived_) {
+    const WaitingBeat waiting{entries_arrived_, beat, now.wall};
+    waiting_beats_.push_back(waiting);
+    if (entries_emitted_ >= entries_arrived_ || base::mutant(base::Mutant::live_too_early)) {
         waiting_beats_.clear();
-        judge(beat, now);
+        judge(waiting, now);
     }
     publish_state(now);
 }
@@ -109,18 +137,23 @@ void EdgeFeed::entry_emitted(base::Now now) {
     ++entries_emitted_;
     last_progress_ = now.instant;
     while (!waiting_beats_.empty() && waiting_beats_.front().after_entries <= entries_emitted_) {
-        const auto beat = waiting_beats_.front().beat;
+        const auto waiting = waiting_beats_.front();
         waiting_beats_.pop_front();
-        judge(beat, now);
+        judge(waiting, now);
     }
 }
 
 /// Everything before this Beat is handed over.
-void EdgeFeed::judge(const tunnel::Beat& beat, base::Now now) {
+void EdgeFeed::judge(const WaitingBeat& waiting, base::Now now) {
     last_progress_ = now.instant;
-    if (beat.behind <= timers_.live_below) {
-        if (state_ == FeedState::live) return;
+    complete_until_ = waiting.arrived + -waiting.beat.behind;
+    if (waiting.beat.behind <= timers_.live_below) {
+        if (state_ == FeedState::live) {
+            if (values_.held() > 0 && !sweep_at_) start_sweep(now);
+            return;
+        }
         enter(FeedState::live, "", "", now);
+        if (base::mutant(base::Mutant::overlay_not_lifted)) return;
         cover(std::nullopt, now);
     } else if (state_ == FeedState::stalled) {
         enter(FeedState::catching_up, "", "", now);
@@ -129,18 +162,35 @@ void EdgeFeed::judge(const tunnel::Beat& beat, base::Now now) {
 
 void EdgeFeed::quality_emitted(TagIndex index, Quality own, base::Now now) {
     ++records_;
+    rate_.add(1, now.instant);
     auto& tag = tags_[index];
     tag.own = own;
     if (!overlay_ && tag.told != own) tell(tag, now);
 }
 
 void EdgeFeed::retained_emitted(TagIndex tag, base::Bytes properties) {
-    auto& kept = tags_[tag];
-    kept.retained_properties = std::move(properties);
-    // Under an overlay the retained copy says what is shown, however fresh its value is.
-    if (overlay_ && !kept.retained_properties.empty())
-        broker_.replace_retained_properties(
-            prefix_ + kept.topic, with_quality(kept.retained_properties, overlay_->quality));
+    values_.retained(tags_[tag].value, emitted_topic(tag), std::move(properties),
+                     overlay_quality());
+}
+
+record::TagRow EdgeFeed::row(TagIndex index) const {
+    const auto& tag = tags_[index];
+    return {prefix_ + tag.topic, tag.newest, tag.own, overlay_ ? overlay_->quality : tag.own,
+            edge_};
+}
+
+std::uint64_t EdgeFeed::stage_value(TagIndex index, const Value& value, base::Now now) {
+    scratch_topic_.assign(prefix_).append(tags_[index].topic);
+    return values_.stage(scratch_topic_, value, now);
+}
+
+void EdgeFeed::emit_value(TagIndex index, const Value& value, base::Now now) {
+    scratch_topic_.assign(prefix_).append(tags_[index].topic);
+    values_.emit(tags_[index].value, scratch_topic_, value, overlay_quality(), now);
+}
+
+std::optional<Quality> EdgeFeed::overlay_quality() const {
+    return overlay_ ? std::optional(overlay_->quality) : std::nullopt;
 }
 
 void EdgeFeed::enter(FeedState state, std::string_view side, std::string_view seen, base::Now now) {
@@ -154,6 +204,10 @@ void EdgeFeed::enter(FeedState state, std::string_view side, std::string_view se
 void EdgeFeed::cover(std::optional<Overlay> overlay, base::Now now) {
     overlay_ = std::move(overlay);
     overlay_since_ = now.wall;
+    start_sweep(now);
+}
+
+void EdgeFeed::start_sweep(base::Now now) {
     sweep_at_ = 0;
     next_sweep_ = now.instant;
 }
@@ -173,18 +227,25 @@ void EdgeFeed::sweep(base::Now now) {
 
 bool EdgeFeed::tell(Tag& tag, base::Now now) {
     const auto shown = overlay_ ? overlay_->quality : tag.own;
-    if (tag.told == shown) return false;
+    const bool is_told = tag.told == shown;
+    if (is_told && !values_.has_to_show(tag.value, shown)) return false;
+    const auto emitted = prefix_ + tag.topic;
+    if (state_ == FeedState::live) values_.publish_held(tag.value, emitted, shown, now);
+    values_.show(tag.value, emitted, shown, now);
+    if (is_told) return true;
     tag.told = shown;
     scratch_topic_.assign("sallyport/quality/").append(edge_).append("/").append(tag.topic);
     scratch_text_ =
         fmt::format(R"({{"quality":"{}","code":{},"since":"{}","reason":"{}"}})", to_string(shown),
                     record::code(shown), base::to_rfc3339(overlay_ ? overlay_since_ : now.wall),
                     overlay_ ? overlay_->reason : "");
-    broker_.publish(
-        {scratch_topic_, base::as_bytes(scratch_text_), {}, mqtt::Qos::at_least_once, true}, now);
-    if (!tag.retained_properties.empty())
-        broker_.replace_retained_properties(prefix_ + tag.topic,
-                                            with_quality(tag.retained_properties, shown));
+    broker_.publish({scratch_topic_,
+                     base::as_bytes(scratch_text_),
+                     {},
+                     mqtt::Qos::at_least_once,
+                     true,
+                     kOwnerKeepsRetained},
+                    now);
     return true;
 }
 
@@ -196,8 +257,13 @@ void EdgeFeed::publish_state(base::Now now) {
                     to_string(state_), side_, seen_, base::to_rfc3339(since_),
                     seconds(last_beat_.behind), last_beat_.spooled_records,
                     clock_offset_ ? fmt::format("{:.3f}", seconds(*clock_offset_)) : "null");
-    broker_.publish(
-        {scratch_topic_, base::as_bytes(scratch_text_), {}, mqtt::Qos::at_least_once, true}, now);
+    broker_.publish({scratch_topic_,
+                     base::as_bytes(scratch_text_),
+                     {},
+                     mqtt::Qos::at_least_once,
+                     true,
+                     kOwnerKeepsRetained},
+                    now);
 }
 
 void EdgeFeed::expire(base::Now now) {
@@ -220,8 +286,8 @@ std::optional<base::Instant> EdgeFeed::next_deadline() const {
 }
 
 bool EdgeFeed::is_historical(base::WallTime arrival, base::Now now) const {
-    const auto edge_now = now.wall + clock_offset_.value_or(base::Duration{});
-    return edge_now - arrival > timers_.behind_above;
+    return edge_clock(now) - arrival > timers_.behind_above &&
+           !base::mutant(base::Mutant::historical_unmarked);
 }
 
 FeedStatus EdgeFeed::status() const {
@@ -234,7 +300,9 @@ FeedStatus EdgeFeed::status() const {
             last_beat_.spooled_records,
             clock_offset_,
             tags_.size(),
-            records_};
+            records_,
+            rate_,
+            complete_until_};
 }
 
 }  // namespace sallyport::emit

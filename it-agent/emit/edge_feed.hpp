@@ -20,10 +20,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/base/rate.hpp"
 #include "common/base/time.hpp"
 #include "common/mqtt/broker.hpp"
 #include "common/record/quality.hpp"
+#include "common/record/tag_view.hpp"
 #include "common/tunnel/frame.hpp"
+#include "it-agent/emit/value_topic.hpp"
 
 namespace sallyport::emit {
 
@@ -49,6 +52,9 @@ struct FeedStatus {
     std::optional<base::Duration> clock_offset;
     std::size_t tags = 0;
     std::uint64_t records = 0;
+    base::Rate rate;  // of records
+    /// Everything that the edge took in up to then has been handed over (our clock).
+    std::optional<base::WallTime> complete_until;
 };
 
 class EdgeFeed {
@@ -57,11 +63,13 @@ public:
 
     /// `edge` is "<plant>/<name>", `prefix` what is put before its topics.
     EdgeFeed(std::string edge, std::string prefix, const FeedTimers& timers, mqtt::Broker& broker,
-             base::Now now);
+             base::Now now, const EmissionOptions& emission = {});
 
     // Tags. Indices are this process's own and stable.
     TagIndex index_of(std::string_view topic);
     void restore(std::string_view topic, record::Quality own);
+    /// A retained value of before this start, shown as Bad.LastKnown until the path is live.
+    void restore_retained(TagIndex tag, Value value, base::Now now);
     const std::string& topic(TagIndex tag) const { return tags_[tag].topic; }
     /// False where the store has the tag with this quality already, or is about to.
     bool note_stored(TagIndex tag, record::Quality own);
@@ -77,6 +85,16 @@ public:
     void beat_arrived(const tunnel::Beat& beat, base::Now now);
     /// An entry has been emitted: the Beats behind it count now.
     void entry_emitted(base::Now now);
+    /// Notes what is newest, for whoever asks for the tags.
+    void note_value(TagIndex tag, const record::Record& record) {
+        tags_[tag].newest.set(record.seq, record.value, record.source_time, record.arrival_time);
+    }
+    record::TagRow row(TagIndex tag) const;
+    /// Before the sink's commit: puts a value into the queues of lasting sessions, from where it
+    /// leaves after it. Gives Value::stage, for emit_value.
+    std::uint64_t stage_value(TagIndex tag, const Value& value, base::Now now);
+    /// Publishes a value on the tag's topic; quality_emitted() is to follow.
+    void emit_value(TagIndex tag, const Value& value, base::Now now);
     /// A value or a change of quality of `tag` has been emitted.
     void quality_emitted(TagIndex tag, record::Quality own, base::Now now);
     /// The retained copy of the tag's value now has these properties; empty: there is none.
@@ -98,11 +116,13 @@ private:
         record::Quality own = record::Quality::good;
         std::optional<record::Quality> told;
         std::optional<record::Quality> stored;  // as in the store, transactions under way included
-        base::Bytes retained_properties;
+        ValueTopic value;
+        record::NewestValue newest;
     };
     struct WaitingBeat {
         std::uint64_t after_entries;
         tunnel::Beat beat;
+        base::WallTime arrived;
     };
     struct Overlay {
         record::Quality quality;
@@ -111,7 +131,11 @@ private:
 
     void enter(FeedState state, std::string_view side, std::string_view seen, base::Now now);
     void cover(std::optional<Overlay> overlay, base::Now now);
-    void judge(const tunnel::Beat& beat, base::Now now);
+    void start_sweep(base::Now now);
+    std::optional<record::Quality> overlay_quality() const;
+    void note_clock(const tunnel::Beat& beat, base::Now now);
+    base::WallTime edge_clock(base::Now now) const;
+    void judge(const WaitingBeat& waiting, base::Now now);
     void sweep(base::Now now);
     /// Publishes the tag's shown quality where it was not told yet. True: something was published.
     bool tell(Tag& tag, base::Now now);
@@ -120,6 +144,7 @@ private:
     std::string edge_, prefix_;
     FeedTimers timers_;
     mqtt::Broker& broker_;
+    ValueTopics values_;
     std::vector<Tag> tags_;
     std::unordered_map<std::string, TagIndex> by_topic_;
 
@@ -135,7 +160,13 @@ private:
     std::deque<WaitingBeat> waiting_beats_;
     base::Instant last_progress_;
     tunnel::Beat last_beat_;
+    /// The edge's wall clock minus our monotonic one, by the Beat of this session that travelled
+    /// least: on a slow link Beats arrive late, and a late one would make old records look fresh.
+    std::optional<base::Duration> edge_clock_;
+    bool edge_clock_is_old_ = false;  // of an earlier session
     std::optional<base::Duration> clock_offset_;
+    base::Rate rate_;
+    std::optional<base::WallTime> complete_until_;
     std::string scratch_topic_, scratch_text_;
 };
 

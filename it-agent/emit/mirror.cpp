@@ -34,6 +34,10 @@ bool is_user_property(const mqtt::Property& property) {
 
 }  // namespace
 
+bool is_own_name(std::string_view name) {
+    return std::ranges::find(kOwnNames, name) != kOwnNames.end();
+}
+
 std::string epoch_text(record::Epoch epoch) {
     return fmt::format("{:016x}", epoch);
 }
@@ -43,8 +47,7 @@ void mirror_properties(base::Bytes& block, const record::Record& record, const O
     block.clear();
     mqtt::PropertyReader reader(record.properties);
     while (const auto property = reader.next()) {
-        const bool ours = is_user_property(*property) &&
-                          std::ranges::find(kOwnNames, property->text) != kOwnNames.end();
+        const bool ours = is_user_property(*property) && is_own_name(property->text);
         if (!ours) mqtt::append_property(block, *property);
     }
     append_quality(block, quality);
@@ -54,6 +57,18 @@ void mirror_properties(base::Bytes& block, const record::Record& record, const O
     fmt::format_int seq(record.seq);
     append_user_property(block, "seq", {seq.data(), seq.size()});
     if (historical) append_user_property(block, "historical", "true");
+}
+
+bool is_emitted(base::ByteView block) {
+    bool edge = false, epoch = false, seq = false;
+    mqtt::PropertyReader reader(block);
+    while (const auto property = reader.next()) {
+        if (!is_user_property(*property)) continue;
+        edge = edge || property->text == "edge";
+        epoch = epoch || property->text == "epoch";
+        seq = seq || property->text == "seq";
+    }
+    return edge && epoch && seq;
 }
 
 base::Bytes with_quality(base::ByteView block, record::Quality quality) {

@@ -24,6 +24,12 @@ std::string epoch_text(record::Epoch epoch);
 void mirror_properties(base::Bytes& block, const record::Record& record, const Origin& origin,
                        record::Quality quality, bool historical);
 
+/// Whether a user property of this name is ours.
+bool is_own_name(std::string_view name);
+
+/// Whether the block is an emitted record's: it has user properties of where it came from.
+bool is_emitted(base::ByteView block);
+
 /// The same block with another quality: for the retained copy of a value that has become stale.
 base::Bytes with_quality(base::ByteView block, record::Quality quality);
 

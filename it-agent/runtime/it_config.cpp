@@ -20,8 +20,9 @@ constexpr std::array<std::string_view, 2> kPlaceholders{"{plant}", "{edge}"};
 
 constexpr std::array<Word<SinkType>, 3> kTypes{
     {{"broker", SinkType::broker}, {"mqtt", std::nullopt}, {"kafka", std::nullopt}}};
-constexpr std::array<Word<SinkFormat>, 3> kFormats{
-    {{"mirror", SinkFormat::mirror}, {"vqt", std::nullopt}, {"sparkplug", std::nullopt}}};
+constexpr std::array<Word<emit::Format>, 3> kFormats{
+    {{"mirror", emit::Format::mirror}, {"vqt", emit::Format::vqt}, {"sparkplug", std::nullopt}}};
+constexpr std::string_view kPrefixMark = "prefix:";
 
 /// The prefix as a topic: names in the place of the placeholders. Other braces stay and are
 /// refused.
@@ -88,16 +89,43 @@ std::vector<EdgeSection> read_edges(Document& document) {
     return edges;
 }
 
-SinkSection read_sink(Document& document) {
+/// Where a backlog goes; empty: to the topics of live values.
+std::string read_historical(Table& table, const std::vector<EdgeSection>& edges) {
+    const auto text = table.text("historical", "same");
+    if (text == "same") return {};
+    auto prefix = text.starts_with(kPrefixMark) ? text.substr(kPrefixMark.size()) : std::string();
+    if (prefix.empty()) {
+        table.error("historical", R"(must be "same" or such as "prefix:historical/", not )" +
+                                      config::in_quotes(text));
+        return {};
+    }
+    if (prefix.size() > kPrefixBytesMax || !mqtt::is_valid_topic_name(prefix + "x") ||
+        prefix.starts_with('$') || prefix.starts_with(kReservedPrefix))
+        table.error("historical",
+                    "has a prefix that no topic of values may have: " + config::in_quotes(prefix));
+    for (const auto& edge : edges)
+        if (edge.prefix.starts_with(prefix))
+            table.error("historical", "leads a backlog to the topics of the [[edge]] " +
+                                          config::in_quotes(edge.name) + ", whose prefix is " +
+                                          config::in_quotes(edge.prefix));
+    return prefix;
+}
+
+SinkSection read_sink(Document& document, const std::vector<EdgeSection>& edges) {
     auto table = document.root().section("sink");
     SinkSection sink;
     sink.type = table.word<SinkType>("type", kTypes, SinkType::broker);
-    sink.format = table.word<SinkFormat>("format", kFormats, SinkFormat::mirror);
-    const auto historical = table.text("historical", "same");
-    if (historical.starts_with("prefix:"))
-        table.error("historical", "= 'prefix:...' is not in this version, which has same");
-    else if (historical != "same")
-        table.error("historical", "must be \"same\", not " + config::in_quotes(historical));
+    auto& emission = sink.emission;
+    emission.format = table.word<emit::Format>("format", kFormats, emit::Format::mirror);
+    const auto place = table.text("vqt_value", "");
+    if (const auto pointer = record::JsonPointer::parse(place))
+        emission.vqt_value = *pointer;
+    else
+        table.error("vqt_value", R"(must be a JSON Pointer such as "/value", or empty, not )" +
+                                     config::in_quotes(place));
+    if (emission.format != emit::Format::vqt && table.has("vqt_value"))
+        table.error("vqt_value", "does nothing without format = \"vqt\"");
+    emission.historical_prefix = read_historical(table, edges);
     table.not_in_this_version("consumers");
     return sink;
 }
@@ -137,7 +165,7 @@ ItConfig read_it_config(Document document) {
     it.edges = read_edges(document);
     it.listeners = config::read_mqtt_listeners(document, it.warnings);
     it.broker = config::read_broker(document);
-    it.sink = read_sink(document);
+    it.sink = read_sink(document, it.edges);
     it.http = config::read_http(document);
     it.control = config::read_control(document, it.agent);
     it.log = config::read_log(document);

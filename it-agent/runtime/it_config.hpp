@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/config/sections.hpp"
+#include "it-agent/emit/value_topic.hpp"
 
 namespace sallyport::it_agent {
 
@@ -18,14 +19,11 @@ struct EdgeSection {
 };
 
 enum class SinkType { broker };
-enum class SinkFormat { mirror };
-enum class HistoricalRecords { same };  // the topic a backlog goes to: that of live records
 
 /// [sink]
 struct SinkSection {
     SinkType type = SinkType::broker;
-    SinkFormat format = SinkFormat::mirror;
-    HistoricalRecords historical = HistoricalRecords::same;
+    emit::EmissionOptions emission;
 };
 
 struct ItConfig {

@@ -1,65 +1,144 @@
 #include "it-agent/runtime/it_status.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include <boost/json.hpp>
 
 #include "common/ops/broker_status.hpp"
+#include "common/ops/link_status.hpp"
+#include "common/ops/page_views.hpp"
+#include "common/ops/words.hpp"
 
 namespace sallyport::it_agent {
 namespace {
 
-double seconds(base::Duration duration) {
-    return std::chrono::duration<double>(duration).count();
+namespace json = boost::json;
+using emit::FeedState;
+using emit::FeedStatus;
+using ops::or_null;
+
+/// How old what is not here yet may be: nothing where no Beat has told.
+std::optional<base::Duration> oldest_undelivered(const FeedStatus& edge, base::Now now) {
+    if (!edge.complete_until) return std::nullopt;
+    return std::max(now.wall - *edge.complete_until, base::Duration{});
 }
 
-}  // namespace
+std::string reason_of(const FeedStatus& edge) {
+    if (edge.state == FeedState::behind) return ops::in_words(edge.behind) + " behind";
+    if (edge.side.empty()) return edge.seen;
+    return fmt::format("{} side: {}", edge.side, edge.seen);
+}
 
-std::string status_json(const it_core::ItStatus& status, const std::string& agent) {
-    namespace json = boost::json;
-    json::array edges;
-    for (const auto& edge : status.edges)
-        edges.push_back(json::object{
-            {"edge", edge.edge},
+ops::Hop edge_hop(const FeedStatus& edge, base::Now now) {
+    const bool live = edge.state == FeedState::live;
+    const auto rate = ops::rate_in_words(edge.rate.per_second(now.instant).value_or(0));
+    std::string flow;
+    if (live || edge.state == FeedState::behind || edge.state == FeedState::catching_up)
+        flow = fmt::format("{} records, {}", rate, ops::counted(edge.tags, "tag"));
+    if (!live && edge.spooled_records > 0)
+        flow += fmt::format("{}{} records wait at the edge, as it last said",
+                            flow.empty() ? "" : ", ", ops::with_commas(edge.spooled_records));
+    if (!live && edge.complete_until)
+        flow += fmt::format("{}complete up to {}", flow.empty() ? "" : ", ",
+                            ops::clock_in_words(*edge.complete_until, now.wall));
+    return {edge.edge,  std::string(to_string(edge.state)), live,
+            edge.since, live ? "" : reason_of(edge),        std::move(flow)};
+}
+
+json::object edge_json(const FeedStatus& edge, base::Now now) {
+    return {{"edge", edge.edge},
             {"state", to_string(edge.state)},
             {"side", edge.side},
             {"seen", edge.seen},
             {"since", to_rfc3339(edge.since)},
-            {"behind_s", seconds(edge.behind)},
+            {"behind_s", ops::seconds(edge.behind)},
+            {"complete_until", or_null(edge.complete_until)},
+            {"oldest_undelivered_s", or_null(oldest_undelivered(edge, now))},
             {"spooled_records", edge.spooled_records},
-            {"clock_offset_s",
-             edge.clock_offset ? json::value(seconds(*edge.clock_offset)) : json::value(nullptr)},
+            {"clock_offset_s", or_null(edge.clock_offset)},
             {"tags", edge.tags},
-            {"records", edge.records}});
-    return json::serialize(json::object{
+            {"records", edge.records},
+            {"records_per_s", or_null(edge.rate.per_second(now.instant))}};
+}
+
+void add_edges(ops::Metrics& metrics, const std::vector<FeedStatus>& edges, base::Now now) {
+    const auto add = [&](std::string_view name, std::string_view help, const auto& value_of) {
+        metrics.gauges(name, help, "edge", edges, std::mem_fn(&FeedStatus::edge), value_of);
+    };
+    add("edge_live", "1 while the path to the edge is live.",
+        [](const FeedStatus& each) { return each.state == FeedState::live ? 1 : 0; });
+    add("edge_behind_seconds", "Age of the oldest record not yet sent, as the edge last said.",
+        [](const FeedStatus& each) { return ops::seconds(each.behind); });
+    add("edge_oldest_undelivered_seconds", "What is not here yet may be this old, not older.",
+        [&](const FeedStatus& each) {
+            const auto oldest = oldest_undelivered(each, now);
+            return oldest ? std::optional(ops::seconds(*oldest)) : std::nullopt;
+        });
+    add("edge_spooled_records", "Records that wait at the edge, as it last said.",
+        [](const FeedStatus& each) { return each.spooled_records; });
+    add("edge_records_per_second", "Records emitted a second, now.",
+        [&](const FeedStatus& each) { return each.rate.per_second(now.instant); });
+    add("edge_clock_offset_seconds", "The edge's clock minus ours.", [](const FeedStatus& each) {
+        return each.clock_offset ? std::optional(ops::seconds(*each.clock_offset)) : std::nullopt;
+    });
+    add("edge_tags", "Tags known of the edge.", [](const FeedStatus& each) { return each.tags; });
+    metrics.counters("edge_records_total", "Records emitted.", "edge", edges,
+                     std::mem_fn(&FeedStatus::edge), std::mem_fn(&FeedStatus::records));
+}
+
+}  // namespace
+
+ops::Page page(const it_core::ItStatus& status, const std::string& agent, base::Now now) {
+    ops::Page page{"it-agent " + agent, now.wall, {}};
+    if (status.link) page.hops.push_back(ops::link_hop(*status.link, "it → relay"));
+    for (const auto& edge : status.edges) page.hops.push_back(edge_hop(edge, now));
+    const bool stores = status.store_error.empty();
+    page.hops.push_back({"store", stores ? "live" : "failing", stores, status.store_since,
+                         status.store_error,
+                         stores ? "" : "nothing is acknowledged, so the edges keep it"});
+    page.hops.push_back({"broker",
+                         "live",
+                         true,
+                         status.started,
+                         {},
+                         ops::counted(status.broker.clients_connected, "client") + ", " +
+                             ops::counted(status.broker.subscriptions, "subscription")});
+    return page;
+}
+
+std::string status_json(const it_core::ItStatus& status, const std::string& agent, base::Now now) {
+    json::array edges;
+    for (const auto& edge : status.edges) edges.push_back(edge_json(edge, now));
+    json::object all{
         {"agent", "it-agent"},
         {"it", agent},
         {"version", SALLYPORT_VERSION},
-        {"relay",
-         json::object{{"link", status.link},
-                      {"last_failure", status.last_failure},
-                      {"round_trip_s", status.round_trip ? json::value(seconds(*status.round_trip))
-                                                         : json::value(nullptr)},
-                      {"links_opened", status.links_opened}}},
+        {"relay", status.link ? json::value(ops::to_json(*status.link)) : json::value(nullptr)},
         {"edges", std::move(edges)},
         {"downlink", json::object{{"entries", status.entries},
                                   {"repeated_entries", status.repeated_entries},
                                   {"gaps", status.gaps},
                                   {"missing_records", status.missing_records}}},
         {"store_error", status.store_error},
-        {"broker", ops::to_json(status.broker)}});
+        {"broker", ops::to_json(status.broker)}};
+    ops::add_page(all, page(status, agent, now));
+    return json::serialize(all);
 }
 
-std::string metrics_text(const it_core::ItStatus& status) {
+std::string metrics_text(const it_core::ItStatus& status, const std::string& agent, base::Now now) {
     ops::Metrics metrics;
-    std::uint64_t records = 0, tags = 0, live = 0;
+    std::uint64_t records = 0, tags = 0;
     for (const auto& edge : status.edges) {
         records += edge.records;
         tags += edge.tags;
-        live += edge.state == emit::FeedState::live ? 1 : 0;
     }
+    ops::add_page(metrics, page(status, agent, now));
+    if (status.link) ops::add_metrics(metrics, *status.link);
+    add_edges(metrics, status.edges, now);
     metrics.gauge("edges", "Edges known.", status.edges.size());
-    metrics.gauge("edges_live", "Edges whose path is live.", live);
+    metrics.gauge("edges_live", "Edges whose path is live.",
+                  std::ranges::count(status.edges, FeedState::live, &FeedStatus::state));
     metrics.gauge("tags", "Tags known.", tags);
     metrics.counter("records_total", "Records emitted.", records);
     metrics.counter("repeated_entries_total", "Entries that came again and were dropped.",

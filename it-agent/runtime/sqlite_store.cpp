@@ -1,11 +1,11 @@
 #include "it-agent/runtime/sqlite_store.hpp"
 
-#include <stdexcept>
+#include <utility>
+
+#include "it-agent/runtime/store_tables.hpp"
 
 namespace sallyport::it_agent {
 namespace {
-
-constexpr std::int64_t kSchemaVersion = 1;
 
 // SQLite's integers are signed; epochs, ids and checksums keep their 64 bits.
 std::int64_t stored(std::uint64_t value) {
@@ -15,107 +15,112 @@ std::uint64_t loaded(std::int64_t value) {
     return static_cast<std::uint64_t>(value);
 }
 
-void make_schema(storage::Database& database, std::uint64_t store_id) {
-    storage::Transaction transaction(database);
-    database.execute(
-        "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-        "CREATE TABLE positions(edge TEXT, epoch INTEGER, seq INTEGER NOT NULL,"
-        "  checksum INTEGER NOT NULL, PRIMARY KEY(edge, epoch)) WITHOUT ROWID;"
-        "CREATE TABLE tags(edge TEXT, topic TEXT, quality INTEGER NOT NULL,"
-        "  PRIMARY KEY(edge, topic)) WITHOUT ROWID;"
-        "CREATE TABLE retained(topic TEXT PRIMARY KEY, payload BLOB NOT NULL,"
-        "  properties BLOB NOT NULL, qos INTEGER NOT NULL);");
-    auto put = database.prepare("INSERT INTO meta(key, value) VALUES('store_id', ?)");
-    put.with(stored(store_id)).run();
-    database.set_schema_version(kSchemaVersion);
-    transaction.commit();
+storage::Database& ready(storage::Database& database, std::uint64_t new_store_id) {
+    bring_up_to_date(database, new_store_id);
+    return database;
 }
 
-base::Bytes copy(base::ByteView view) {
-    return {view.begin(), view.end()};
+/// The sink's retained messages as changes of the broker's.
+mqtt::DurableChanges as_changes(const std::vector<sinks::StoredRetained>& retained) {
+    mqtt::DurableChanges made;
+    for (const auto& each : retained) {
+        if (each.payload.empty()) {
+            made.changes.emplace_back(mqtt::RetainedGone{each.topic});
+            continue;
+        }
+        mqtt::DurableMessage message;
+        message.topic = each.topic;
+        message.payload = each.payload;
+        message.properties = each.properties;
+        message.qos = each.qos;
+        made.changes.emplace_back(mqtt::RetainedPut{
+            each.topic, std::make_shared<const mqtt::DurableMessage>(std::move(message))});
+    }
+    return made;
 }
 
 }  // namespace
 
-/// Makes the schema where the file is new; refuses one of a later version.
-storage::Database& SqliteStore::ready(storage::Database& database, const std::string& path,
-                                      std::uint64_t new_store_id) {
-    const auto version = database.schema_version();
-    if (version == 0) make_schema(database, new_store_id);
-    if (version > kSchemaVersion)
-        throw std::runtime_error(path + ": was written by a newer version (schema " +
-                                 std::to_string(version) +
-                                 "); run that version, or restore an "
-                                 "older copy of the file");
-    return database;
-}
+/// The open file, with its statements.
+struct SqliteStore::File {
+    File(const std::string& path, std::uint64_t new_store_id)
+        : database(path),
+          broker(ready(database, new_store_id)),
+          put_position(database.prepare("INSERT INTO positions(edge, epoch, seq, checksum) "
+                                        "VALUES(?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                                        "seq = excluded.seq, checksum = excluded.checksum")),
+          put_tag(database.prepare("INSERT INTO tags(edge, topic, quality) VALUES(?, ?, ?) "
+                                   "ON CONFLICT DO UPDATE SET quality = excluded.quality")) {}
 
-SqliteStore::SqliteStore(const std::string& path, std::uint64_t new_store_id)
-    : database_(path),
-      put_position_(ready(database_, path, new_store_id)
-                        .prepare("INSERT INTO positions(edge, epoch, seq, checksum) "
-                                 "VALUES(?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                                 "seq = excluded.seq, checksum = excluded.checksum")),
-      put_tag_(database_.prepare("INSERT INTO tags(edge, topic, quality) VALUES(?, ?, ?) "
-                                 "ON CONFLICT DO UPDATE SET quality = excluded.quality")),
-      put_retained_(database_.prepare(
-          "INSERT INTO retained(topic, payload, properties, qos) VALUES(?, ?, ?, ?) "
-          "ON CONFLICT DO UPDATE SET payload = excluded.payload, "
-          "properties = excluded.properties, qos = excluded.qos")),
-      drop_retained_(database_.prepare("DELETE FROM retained WHERE topic = ?")) {}
+    sinks::StoreState load(base::WallTime now);
+    void write(const sinks::StoreJob& job);
 
-sinks::StoreState SqliteStore::load() {
+    storage::Database database;
+    storage::BrokerStore broker;
+    storage::Statement put_position, put_tag;
+};
+
+sinks::StoreState SqliteStore::File::load(base::WallTime now) {
     sinks::StoreState state;
-    auto meta = database_.prepare("SELECT value FROM meta WHERE key = 'store_id'");
+    auto meta = database.prepare("SELECT value FROM meta WHERE key = 'store_id'");
     if (meta.step()) state.store_id = loaded(meta.integer(0));
-    auto positions = database_.prepare("SELECT edge, epoch, seq, checksum FROM positions");
+    auto positions = database.prepare("SELECT edge, epoch, seq, checksum FROM positions");
     while (positions.step())
         state.positions.push_back({std::string(positions.text(0)),
                                    {loaded(positions.integer(1)), loaded(positions.integer(2)),
                                     loaded(positions.integer(3))}});
-    auto tags = database_.prepare("SELECT edge, topic, quality FROM tags");
+    auto tags = database.prepare("SELECT edge, topic, quality FROM tags");
     while (tags.step())
         state.tags.push_back({std::string(tags.text(0)), std::string(tags.text(1)),
                               record::Quality{static_cast<std::uint16_t>(tags.integer(2))}});
-    auto retained = database_.prepare("SELECT topic, payload, properties, qos FROM retained");
-    while (retained.step())
-        state.retained.push_back({std::string(retained.text(0)), copy(retained.blob(1)),
-                                  copy(retained.blob(2)),
-                                  mqtt::Qos{static_cast<std::uint8_t>(retained.integer(3))}});
+    state.broker = broker.load(now);
+    for (const auto& [topic, message] : state.broker.retained)
+        state.retained.push_back({topic, message->payload, message->properties, message->qos});
     return state;
 }
 
-std::optional<std::string> SqliteStore::commit(const sinks::StoreJob& job) {
-    try {
-        write(job);
-        return std::nullopt;
-    } catch (const storage::DatabaseError& error) {
-        return error.what();
-    }
-}
-
-void SqliteStore::write(const sinks::StoreJob& job) {
-    storage::Transaction transaction(database_);
+void SqliteStore::File::write(const sinks::StoreJob& job) {
+    storage::Transaction transaction(database);
     for (const auto& [edge, position] : job.positions)
-        put_position_
+        put_position
             .with(std::string_view(edge), stored(position.epoch), stored(position.seq),
                   stored(position.checksum))
             .run();
     for (const auto& tag : job.tags)
-        put_tag_
+        put_tag
             .with(std::string_view(tag.edge), std::string_view(tag.topic),
                   static_cast<std::int64_t>(record::code(tag.quality)))
             .run();
-    for (const auto& retained : job.retained) {
-        if (retained.payload.empty())
-            drop_retained_.with(std::string_view(retained.topic)).run();
-        else
-            put_retained_
-                .with(std::string_view(retained.topic), base::ByteView(retained.payload),
-                      base::ByteView(retained.properties), static_cast<std::int64_t>(retained.qos))
-                .run();
-    }
+    broker.apply(as_changes(job.retained));
+    broker.apply(job.broker);
     transaction.commit();
+}
+
+SqliteStore::SqliteStore(const std::string& path, std::uint64_t new_store_id, base::WallTime now) {
+    file_ = storage::open_or_set_aside(path, now, aside_, [&] {
+        auto file = std::make_unique<File>(path, new_store_id);
+        state_ = file->load(now);
+        return file;
+    });
+}
+
+SqliteStore::~SqliteStore() = default;
+
+sinks::StoreState SqliteStore::load() {
+    return std::exchange(state_, {});
+}
+
+const storage::BrokerLoadReport& SqliteStore::report() const {
+    return file_->broker.report();
+}
+
+std::optional<std::string> SqliteStore::commit(const sinks::StoreJob& job) {
+    try {
+        file_->write(job);
+        return std::nullopt;
+    } catch (const storage::DatabaseError& error) {
+        return error.what();
+    }
 }
 
 }  // namespace sallyport::it_agent

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/base/assert.hpp"
+#include "common/base/mutants.hpp"
 
 namespace sallyport::sinks {
 namespace {
@@ -20,9 +21,10 @@ void BrokerSink::add(const Arrival& arrival, base::ByteView body,
                      const std::vector<tunnel::BatchRecord>& records, base::Now now) {
     const auto& edge = arrival.feed->edge();
     auto shared = std::make_shared<const base::Bytes>(body.begin(), body.end());
-    waiting_.push_back({arrival, shared});
+    auto& waiting = waiting_.emplace_back(Waiting{arrival, shared, now, {}});
     if (arrival.end.seq <= arrival.after)
         return;  // had before: only to be acknowledged in its turn
+    if (broker_.has_lasting_sessions()) stage(waiting, records, now);
     // One position an edge and epoch is enough; the newest is behind the others.
     auto& positions = open_job_.positions;
     if (!positions.empty() && positions.back().edge == edge &&
@@ -30,6 +32,7 @@ void BrokerSink::add(const Arrival& arrival, base::ByteView body,
         positions.back().position = arrival.end;
     else
         positions.push_back({edge, arrival.end});
+    if (base::mutant(base::Mutant::position_not_stored)) positions.clear();
     for (const auto& record : records) {
         if (record.seq <= arrival.after) continue;
         note_tag(arrival, record, record.tag);
@@ -58,6 +61,7 @@ void BrokerSink::note_retained(const Arrival& arrival, const tunnel::BatchRecord
     const emit::Origin origin{feed.edge(), emit::epoch_text(arrival.end.epoch)};
     emit::mirror_properties(retained.properties, record, origin, record.quality,
                             feed.is_historical(record.arrival_time, now));
+    if (base::mutant(base::Mutant::retained_not_stored)) return;
     open_job_.retained.push_back(std::move(retained));
 }
 
@@ -66,10 +70,13 @@ std::optional<StoreJob> BrokerSink::next_job(base::Now now) {
     if (in_flight_) {  // failed before
         if (now.instant < retry_at_) return std::nullopt;
     } else {
-        if (waiting_.empty()) return std::nullopt;
+        auto changes = broker_.next_changes();
+        if (waiting_.empty() && !changes) return std::nullopt;
         in_flight_ = std::exchange(open_job_, {});
+        if (changes) in_flight_->broker = std::move(*changes);
         in_flight_->id = next_job_id_++;
         committing_ = std::exchange(waiting_, {});
+        if (base::mutant(base::Mutant::handed_over_before_commit)) committing_.swap(committed_);
     }
     out_ = true;
     retry_at_.reset();
@@ -79,11 +86,12 @@ std::optional<StoreJob> BrokerSink::next_job(base::Now now) {
 void BrokerSink::complete(const StoreDone& done, base::Now now) {
     SALLYPORT_ASSERT(out_ && in_flight_ && done.id == in_flight_->id);
     out_ = false;
-    if (done.error) {
+    if (done.error && !base::mutant(base::Mutant::store_error_ignored)) {
         last_error_ = *done.error;
         retry_at_ = now.instant + kRetryAfter;
         return;
     }
+    if (in_flight_->broker.upto != 0) broker_.changes_saved(in_flight_->broker.upto, now);
     in_flight_.reset();
     for (auto& waiting : committing_) committed_.push_back(std::move(waiting));
     committing_.clear();
@@ -91,6 +99,8 @@ void BrokerSink::complete(const StoreDone& done, base::Now now) {
 
 std::optional<Emitted> BrokerSink::emit_next(base::Now now) {
     if (committed_.empty() || broker_.holds_back()) return std::nullopt;
+    if (base::mutant(base::Mutant::later_commit_first))
+        std::swap(committed_.front(), committed_.back());
     const auto waiting = std::move(committed_.front());
     committed_.pop_front();
     emit(waiting, now);
@@ -98,35 +108,64 @@ std::optional<Emitted> BrokerSink::emit_next(base::Now now) {
     return Emitted{arrival.feed, arrival.session, arrival.end, arrival.credit_bytes};
 }
 
+void BrokerSink::look_up_origin(const Arrival& arrival) {
+    if (origin_epoch_ == arrival.end.epoch && origin_.edge == arrival.feed->edge()) return;
+    origin_epoch_ = arrival.end.epoch;
+    origin_ = {arrival.feed->edge(), emit::epoch_text(arrival.end.epoch)};
+}
+
+/// Views properties_, until the next call. `judged`: when its age is judged.
+emit::Value BrokerSink::value_of(const Arrival& arrival, const tunnel::BatchRecord& record,
+                                 base::Now judged) {
+    const bool historical = arrival.feed->is_historical(record.arrival_time, judged);
+    emit::mirror_properties(properties_, record, origin_, record.quality, historical);
+    return {record.value,
+            properties_,
+            mqtt::Qos{static_cast<std::uint8_t>(record::qos_of(record.flags))},
+            (record.flags & record::kRetain) != 0,
+            record.quality,
+            historical};
+}
+
+/// Its values go into the queues of lasting sessions now, so that the transaction which stores the
+/// entry's position stores them too.
+void BrokerSink::stage(Waiting& waiting, const std::vector<tunnel::BatchRecord>& records,
+                       base::Now now) {
+    const auto& arrival = waiting.arrival;
+    look_up_origin(arrival);
+    for (const auto& record : records) {
+        if (record.seq <= arrival.after || !has_value(record)) continue;
+        const auto index = (*arrival.tags)[record.tag];
+        waiting.stages.push_back(
+            arrival.feed->stage_value(index, value_of(arrival, record, now), now));
+    }
+}
+
 void BrokerSink::emit(const Waiting& waiting, base::Now now) {
     const auto& arrival = waiting.arrival;
-    if (origin_epoch_ != arrival.end.epoch || origin_.edge != arrival.feed->edge()) {
-        origin_epoch_ = arrival.end.epoch;
-        origin_ = {arrival.feed->edge(), emit::epoch_text(arrival.end.epoch)};
-    }
+    look_up_origin(arrival);
     const auto head = tunnel::decode_batch(*waiting.body, records_);
     SALLYPORT_ASSERT(head.has_value());  // the receiver decoded the same bytes
+    auto stage = waiting.stages.begin();
     for (const auto& record : records_) {
         if (record.seq <= arrival.after) continue;
-        if (has_value(record)) emit_value(waiting, record, now);
+        if (has_value(record))
+            emit_value(waiting, record, stage == waiting.stages.end() ? 0 : *stage++, now);
         arrival.feed->quality_emitted((*arrival.tags)[record.tag], record.quality, now);
         for (const auto tag : record.also_tags)
             arrival.feed->quality_emitted((*arrival.tags)[tag], record.quality, now);
     }
 }
 
+/// What was staged says the same to everybody.
 void BrokerSink::emit_value(const Waiting& waiting, const tunnel::BatchRecord& record,
-                            base::Now now) {
+                            std::uint64_t stage, base::Now now) {
     auto& feed = *waiting.arrival.feed;
     const auto index = (*waiting.arrival.tags)[record.tag];
-    emit::mirror_properties(properties_, record, origin_, record.quality,
-                            feed.is_historical(record.arrival_time, now));
-    const auto topic = feed.emitted_topic(index);
-    const bool retain = (record.flags & record::kRetain) != 0;
-    broker_.publish({topic, record.value, properties_,
-                     mqtt::Qos{static_cast<std::uint8_t>(record::qos_of(record.flags))}, retain},
-                    now);
-    if (retain) feed.retained_emitted(index, record.value.empty() ? base::Bytes{} : properties_);
+    feed.note_value(index, record);
+    auto value = value_of(waiting.arrival, record, stage == 0 ? now : waiting.arrived);
+    value.stage = stage;
+    feed.emit_value(index, value, now);
 }
 
 }  // namespace sallyport::sinks

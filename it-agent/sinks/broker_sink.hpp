@@ -69,12 +69,19 @@ private:
     struct Waiting {
         Arrival arrival;
         std::shared_ptr<const base::Bytes> body;
+        base::Now arrived{};
+        std::vector<std::uint64_t> stages{};  // of its values, in order; none: not staged
     };
 
     void note_tag(const Arrival& arrival, const tunnel::BatchRecord& record, record::TagId tag);
     void note_retained(const Arrival& arrival, const tunnel::BatchRecord& record, base::Now now);
     void emit(const Waiting& waiting, base::Now now);
-    void emit_value(const Waiting& waiting, const tunnel::BatchRecord& record, base::Now now);
+    void look_up_origin(const Arrival& arrival);
+    emit::Value value_of(const Arrival& arrival, const tunnel::BatchRecord& record,
+                         base::Now judged);
+    void stage(Waiting& waiting, const std::vector<tunnel::BatchRecord>& records, base::Now now);
+    void emit_value(const Waiting& waiting, const tunnel::BatchRecord& record, std::uint64_t stage,
+                    base::Now now);
 
     mqtt::Broker& broker_;
     StoreJob open_job_;

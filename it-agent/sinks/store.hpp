@@ -1,6 +1,6 @@
 // What the it-agent keeps on disk, and its one transaction: positions, tags and retained messages
-// of the entries it hands over. Implemented with SQLite on the storage thread (runtime/), and by a
-// model in the simulation.
+// of the entries it hands over, and what of the broker outlives the process. Implemented with
+// SQLite on the storage thread (runtime/), and by a model in the simulation.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/base/bytes.hpp"
+#include "common/mqtt/durable_state.hpp"
 #include "common/mqtt/packet.hpp"
 #include "common/tunnel/frame.hpp"
 
@@ -36,6 +37,7 @@ struct StoreState {
     std::vector<StoredPosition> positions;
     std::vector<StoredTag> tags;
     std::vector<StoredRetained> retained;
+    mqtt::DurableState broker;  // its retained messages are those of `retained`, once more
 };
 
 /// An entry whose records this transaction hands over.
@@ -52,6 +54,7 @@ struct StoreJob {
     std::vector<StoredTag> tags;
     std::vector<StoredRetained> retained;
     std::vector<HandedOver> handed_over;
+    mqtt::DurableChanges broker;  // after all the others
 };
 struct StoreDone {
     std::uint64_t id = 0;

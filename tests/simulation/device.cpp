@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kPacketBytesMax = 1U << 20U;
 constexpr std::uint16_t kKeepAliveS = 10;
+constexpr base::Duration kConnackWithin = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -39,6 +40,7 @@ void Device::opened(base::ConnectionId id, const base::Peer& /*peer*/, base::Now
 
 void Device::received(base::ConnectionId id, base::ByteView bytes, base::Now now) {
     if (connection_ != id) return;
+    ping_unanswered_ = false;
     base::append(inbox_, bytes);
     while (connection_ == id) {
         const auto length = mqtt::frame_length(inbox_, kPacketBytesMax);
@@ -73,6 +75,8 @@ void Device::handle(const mqtt::Packet& packet, base::Now now) {
 
 void Device::connected(base::Now now) {
     online_ = true;
+    online_since_ = now.instant;
+    ping_unanswered_ = false;
     next_ = now.instant;
     next_ping_ = now.instant + std::chrono::seconds(kKeepAliveS / 2);
     for (const auto& publish : unacked_) {
@@ -87,16 +91,20 @@ void Device::acknowledge(const mqtt::Acknowledgement& packet) {
     switch (packet.type) {
         case mqtt::PacketType::puback:
         case mqtt::PacketType::pubcomp:
-            acknowledged_.insert(found->number);
+            note_acknowledged(found->number);
             unacked_.erase(found);
             break;
         case mqtt::PacketType::pubrec:
-            acknowledged_.insert(found->number);
+            note_acknowledged(found->number);
             found->released = true;
             send(*found, false);
             break;
         default: SALLYPORT_ASSERT(false);
     }
+}
+
+void Device::note_acknowledged(std::uint64_t number) {
+    if (acknowledged_.insert(number).second) newly_acknowledged_.push_back(number);
 }
 
 void Device::send(const Unacked& publish, bool dup) {
@@ -124,6 +132,7 @@ void Device::make(base::Now now) {
     next_ = now.instant + random_.duration(base::Duration{1000}, options_.interval_max);
     Made made;
     made.number = made_.size() + 1;
+    made.at = now.instant;
     made.topic =
         "plant/" + options_.client_id + "/" + std::to_string(random_.between(1, options_.topics));
     made.payload = options_.client_id + ":" + std::to_string(made.number) + ":";
@@ -141,6 +150,7 @@ void Device::closed(base::ConnectionId id, base::CloseCause /*cause*/, base::Now
     if (connection_ && connection_ != id) return;
     connection_.reset();
     online_ = false;
+    online_since_.reset();
     next_ping_.reset();
     next_ = now.instant +
             random_.duration(std::chrono::milliseconds(20), std::chrono::milliseconds(500));
@@ -148,13 +158,23 @@ void Device::closed(base::ConnectionId id, base::CloseCause /*cause*/, base::Now
 
 void Device::expire(base::Now now) {
     if (!online_) {
-        if (connection_ || now.instant < next_) return;
+        if (now.instant < next_) return;
+        if (connection_) {  // no CONNACK in time
+            next_ = now.instant + kConnackWithin;
+            commands_.emplace_back(base::Close{*connection_, false});
+            return;
+        }
         connection_ = ids_.next();
+        next_ = now.instant + kConnackWithin;
         commands_.emplace_back(base::Connect{*connection_, 0});
         return;
     }
     if (next_ping_ && now.instant >= *next_ping_) {
         next_ping_ = now.instant + std::chrono::seconds(kKeepAliveS / 2);
+        if (std::exchange(ping_unanswered_, true)) {  // a client may give up (3.1.2.10)
+            commands_.emplace_back(base::Close{*connection_, false});
+            return;
+        }
         encode(outbox_, mqtt::Pingreq{});
         commands_.emplace_back(base::OutputReady{*connection_});
     }
@@ -163,7 +183,7 @@ void Device::expire(base::Now now) {
 }
 
 std::optional<base::Instant> Device::next_deadline() const {
-    if (!online_) return connection_ ? std::nullopt : std::optional(next_);
+    if (!online_) return next_;
     const bool may_publish = made_.size() < options_.publishes && unacked_.size() < options_.window;
     return base::earlier(next_ping_, may_publish ? std::optional(next_) : std::nullopt);
 }

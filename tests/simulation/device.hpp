@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/network_core.hpp"
@@ -17,7 +18,7 @@
 namespace sallyport::simulation {
 
 struct DeviceOptions {
-    std::string client_id;
+    std::string client_id;  // also the prefix of its values: "<client_id>:<number>:…"
     mqtt::Version version = mqtt::Version::v5;
     mqtt::Qos qos = mqtt::Qos::at_least_once;
     std::uint64_t publishes = 100;
@@ -33,6 +34,7 @@ struct Made {
     std::string topic;
     std::string payload;
     bool retain = false;
+    base::Instant at{};
 };
 
 class Device final : public base::NetworkCore {
@@ -52,8 +54,14 @@ public:
     const std::vector<Made>& made() const { return made_; }
     /// Numbers whose PUBACK or PUBREC came (QoS 1, 2).
     const std::set<std::uint64_t>& acknowledged() const { return acknowledged_; }
+    /// Those that came since this was last asked.
+    std::vector<std::uint64_t> take_new_acknowledgements() {
+        return std::exchange(newly_acknowledged_, {});
+    }
     /// Numbers sent whose acknowledgement has not come.
     std::vector<std::uint64_t> waiting() const;
+    /// When the present connection was accepted; nothing while there is none.
+    std::optional<base::Instant> online_since() const { return online_since_; }
     std::uint64_t sent_again() const { return sent_again_; }
 
 private:
@@ -65,6 +73,7 @@ private:
 
     void handle(const mqtt::Packet& packet, base::Now now);
     void acknowledge(const mqtt::Acknowledgement& packet);
+    void note_acknowledged(std::uint64_t number);
     void make(base::Now now);
     void send(const Unacked& publish, bool dup);
     void connected(base::Now now);
@@ -74,12 +83,15 @@ private:
     base::DialIds ids_;
     std::optional<base::ConnectionId> connection_;
     bool online_ = false;
+    std::optional<base::Instant> online_since_;
     base::Instant next_{};  // dial, or publish
     std::optional<base::Instant> next_ping_;
+    bool ping_unanswered_ = false;
     std::uint16_t next_packet_id_ = 0;
     std::vector<Made> made_;
     std::deque<Unacked> unacked_;
     std::set<std::uint64_t> acknowledged_;
+    std::vector<std::uint64_t> newly_acknowledged_;
     std::uint64_t sent_again_ = 0;
     base::Bytes inbox_, outbox_;
     std::deque<base::Command> commands_;

@@ -152,12 +152,57 @@ base::Result<void, DiskError> ModelDisk::save(const spool::Checkpoint& checkpoin
     }
     checkpoint_->cursors = checkpoint.cursors;
     checkpoint_->tags_complete_below = checkpoint.tags_complete_below;
+    checkpoint_->gone_below = checkpoint.gone_below;
+    for (const auto id : checkpoint.ledger.erased) ledger_.erase(id);
+    for (const auto& row : checkpoint.ledger.put) ledger_[row.id] = row;
+    for (const auto& record : checkpoint.kept) keep(record);
     return {};
+}
+
+void ModelDisk::keep(const spool::KeptRecord& record) {
+    std::erase_if(kept_, [&](const spool::KeptRecord& each) {
+        const bool same = each.carries == record.carries;
+        const bool superseded = each.seq < record.seq && (each.carries & ~record.carries) == 0;
+        return each.tag == record.tag && (same || superseded);
+    });
+    kept_.push_back(record);
+    std::ranges::sort(kept_, [](const auto& a, const auto& b) {
+        return std::pair(a.seq, a.tag) < std::pair(b.seq, b.tag);
+    });
 }
 
 base::Result<spool::Checkpoint, DiskError> ModelDisk::load() {
     if (const auto error = strike(Kind::load)) return *error;
-    return checkpoint_.value_or(spool::Checkpoint{});
+    if (!checkpoint_) {  // lost: the ledger and what was kept with it
+        ledger_.clear();
+        kept_.clear();
+        return spool::Checkpoint{};
+    }
+    auto stored = *checkpoint_;
+    for (const auto& [id, row] : ledger_) stored.ledger.put.push_back(row);
+    for (const auto& record : kept_) {
+        auto& runs = stored.kept_runs;
+        const auto run = std::ranges::find(runs, record.epoch, &tunnel::Run::epoch);
+        if (run == runs.end())
+            runs.push_back({record.epoch, record.seq, record.seq});
+        else
+            run->last = record.seq;
+    }
+    return stored;
+}
+
+base::Result<std::vector<spool::KeptRecord>, DiskError> ModelDisk::read_kept(
+    const spool::KeptRange& range) {
+    if (const auto error = strike(Kind::read_kept)) return *error;
+    std::vector<spool::KeptRecord> read;
+    std::size_t bytes = 0;
+    for (const auto& record : kept_) {
+        if (record.seq <= range.after || record.seq >= range.below) continue;
+        if (bytes >= range.bytes_max && record.seq != read.back().seq) break;
+        bytes += record.body.size();
+        read.push_back(record);
+    }
+    return read;
 }
 
 void ModelDisk::crash_file(File& file, std::mt19937_64& random) {
@@ -192,6 +237,30 @@ void ModelDisk::crash(std::uint64_t seed) {
     faults_ = {};
     power_budget_.reset();
     random_.seed(seed);
+}
+
+const base::Bytes* ModelDisk::peek(const std::string& name) const {
+    const auto at = names_.find(name);
+    return at == names_.end() ? nullptr : &at->second->current;
+}
+
+bool ModelDisk::has_durable_name(const std::string& name) const {
+    const auto durable = durable_names_.find(name);
+    const auto seen = names_.find(name);
+    return durable != durable_names_.end() && seen != names_.end() &&
+           durable->second == seen->second;
+}
+
+std::vector<std::string> ModelDisk::names() const {
+    std::vector<std::string> names;
+    names.reserve(names_.size());
+    for (const auto& [name, file] : names_) names.push_back(name);
+    return names;
+}
+
+void ModelDisk::lose_file(const std::string& name) {
+    names_.erase(name);
+    durable_names_.erase(name);
 }
 
 base::Bytes& ModelDisk::contents(const std::string& name) {

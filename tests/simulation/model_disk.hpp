@@ -25,8 +25,20 @@ constexpr std::size_t kSectorBytes = 512;
 
 class ModelDisk final : public spool::Disk {
 public:
-    enum class Kind { list, create, write, sync, sync_directory, read, remove, rename, save, load };
-    static constexpr std::size_t kKinds = 10;
+    enum class Kind {
+        list,
+        create,
+        write,
+        sync,
+        sync_directory,
+        read,
+        remove,
+        rename,
+        save,
+        load,
+        read_kept
+    };
+    static constexpr std::size_t kKinds = 11;
 
     /// How often each fault struck: a test that injects faults shows that they did.
     struct Strikes {
@@ -55,6 +67,8 @@ public:
                                                 const std::string& to) override;
     base::Result<void, spool::DiskError> save(const spool::Checkpoint& checkpoint) override;
     base::Result<spool::Checkpoint, spool::DiskError> load() override;
+    base::Result<std::vector<spool::KeptRecord>, spool::DiskError> read_kept(
+        const spool::KeptRange& range) override;
 
     /// The power goes and comes back: what was not synced survives or not, as `seed` decides.
     /// Faults and the power budget are cleared.
@@ -62,6 +76,8 @@ public:
     /// From the (n+1)-th operation on, counted over all kinds, every one fails without effect: what
     /// a process that is about to lose power still gets done. Cleared by crash().
     void cut_power_after(std::uint64_t operations) { power_budget_ = operations; }
+    /// The process died, not the machine: what it wrote stays readable.
+    void restore_power() { power_budget_.reset(); }
     bool power_is_gone() const { return power_budget_ == 0U; }
     /// The `nth` operation of a kind from now on (1: the next) fails, and `count - 1` after it.
     void fail(Kind kind, std::uint64_t nth, spool::DiskError error, std::uint64_t count = 1);
@@ -72,7 +88,15 @@ public:
     /// For tests that look at or alter the disk behind the spool's back.
     base::Bytes& contents(const std::string& name);
     bool exists(const std::string& name) const { return names_.contains(name); }
+    /// What reads see of a file; nothing where there is none.
+    const base::Bytes* peek(const std::string& name) const;
+    /// The file's name survives a power cut.
+    bool has_durable_name(const std::string& name) const;
+    std::vector<std::string> names() const;
+    /// Files that are gone for a reason nobody knows.
+    void lose_file(const std::string& name);
     std::optional<spool::Checkpoint>& checkpoint() { return checkpoint_; }
+    const std::vector<spool::KeptRecord>& kept() const { return kept_; }
 
     std::uint64_t operations() const { return operations_; }
     const Strikes& strikes() const { return strikes_; }
@@ -98,10 +122,13 @@ private:
     static void settle(File& file, std::size_t sector);
     static void put(File& file, std::uint64_t offset, base::ByteView bytes);
     void crash_file(File& file, std::mt19937_64& random);
+    void keep(const spool::KeptRecord& record);
 
     Names names_, durable_names_;
     std::vector<NameChange> name_changes_;  // since the last sync_directory
     std::optional<spool::Checkpoint> checkpoint_;
+    std::map<std::uint64_t, record::LedgerRow> ledger_;
+    std::vector<spool::KeptRecord> kept_;  // by seq, then tag
     std::array<std::optional<Fault>, kKinds> faults_;
     std::optional<std::uint64_t> power_budget_;
     std::uint64_t operations_ = 0;

@@ -1,16 +1,17 @@
 #include "tests/simulation/model_store.hpp"
 
-#include <algorithm>
-
 #include "common/base/assert.hpp"
 
 namespace sallyport::simulation {
 
 sinks::StoreState ModelStore::load() {
-    auto state = state_;
-    for (const auto& [key, position] : positions_) state.positions.push_back({key.first, position});
-    for (const auto& [key, quality] : tags_) state.tags.push_back({key.first, key.second, quality});
-    for (const auto& [topic, retained] : retained_) state.retained.push_back(retained);
+    sinks::StoreState state;
+    state.store_id = contents_.store_id;
+    for (const auto& [key, position] : contents_.positions)
+        state.positions.push_back({key.first, position});
+    for (const auto& [key, quality] : contents_.tags)
+        state.tags.push_back({key.first, key.second, quality});
+    for (const auto& [topic, retained] : contents_.retained) state.retained.push_back(retained);
     return state;
 }
 
@@ -20,33 +21,51 @@ std::optional<std::string> ModelStore::commit(const sinks::StoreJob& job) {
         ++failures_;
         return "injected failure";
     }
+    auto& [id, positions, tags, all_retained, journal] = contents_;
     for (const auto& stored : job.positions)
-        positions_[{stored.edge, stored.position.epoch}] = stored.position;
-    for (const auto& tag : job.tags) tags_[{tag.edge, tag.topic}] = tag.quality;
+        positions[{stored.edge, stored.position.epoch}] = stored.position;
+    for (const auto& tag : job.tags) tags[{tag.edge, tag.topic}] = tag.quality;
     for (const auto& retained : job.retained) {
         if (retained.payload.empty())
-            retained_.erase(retained.topic);
+            all_retained.erase(retained.topic);
         else
-            retained_[retained.topic] = retained;
+            all_retained[retained.topic] = retained;
     }
     std::vector<tunnel::BatchRecord> records;
     for (const auto& entry : job.handed_over) {
         const auto head = tunnel::decode_batch(*entry.body, records);
         SALLYPORT_ASSERT(head.has_value());
         for (const auto& record : records) {
-            if (record.seq <= entry.after || (record.flags & record::kHasValue) == 0) continue;
-            journal_.push_back(
-                {entry.edge, head->epoch, record.seq, std::string(base::as_text(record.value))});
+            if (record.seq <= entry.after) continue;
+            Delivered delivered{entry.edge,
+                                head->epoch,
+                                record.seq,
+                                record.also_tags,
+                                record.quality,
+                                (record.flags & record::kHasValue) != 0,
+                                std::string(base::as_text(record.value))};
+            delivered.tags.push_back(record.tag);
+            journal.push_back(std::move(delivered));
         }
     }
     return std::nullopt;
 }
 
-record::Seq ModelStore::newest_position(const std::string& edge) const {
-    record::Seq newest = 0;
-    for (const auto& [key, position] : positions_)
-        if (key.first == edge) newest = std::max(newest, position.seq);
-    return newest;
+record::Seq ModelStore::position(const std::string& edge, record::Epoch epoch) const {
+    const auto found = contents_.positions.find({edge, epoch});
+    return found == contents_.positions.end() ? 0 : found->second.seq;
+}
+
+std::map<std::string, std::string> ModelStore::retained() const {
+    std::map<std::string, std::string> values;
+    for (const auto& [topic, retained] : contents_.retained)
+        values[topic] = base::as_text(retained.payload);
+    return values;
+}
+
+void ModelStore::lose(std::uint64_t new_id) {
+    contents_ = {};
+    contents_.store_id = new_id;
 }
 
 }  // namespace sallyport::simulation

@@ -17,12 +17,15 @@ struct Delivered {
     std::string edge;
     record::Epoch epoch = 0;
     record::Seq seq = 0;
+    std::vector<record::TagId> tags;
+    record::Quality quality = record::Quality::good;
+    bool has_value = false;
     std::string value;
 };
 
 class ModelStore final : public sinks::Store {
 public:
-    explicit ModelStore(std::uint64_t id) { state_.store_id = id; }
+    explicit ModelStore(std::uint64_t id) { contents_.store_id = id; }
 
     sinks::StoreState load() override;
     std::optional<std::string> commit(const sinks::StoreJob& job) override;
@@ -30,16 +33,29 @@ public:
     /// The next `count` commits fail without effect.
     void fail(std::uint64_t count) { failures_left_ = count; }
     std::uint64_t failures() const { return failures_; }
-    const std::vector<Delivered>& journal() const { return journal_; }
-    /// The newest committed position of an edge over all its epochs; 0: none.
-    record::Seq newest_position(const std::string& edge) const;
+    const std::vector<Delivered>& journal() const { return contents_.journal; }
+    std::map<std::string, std::string> retained() const;
+    /// The committed position in an epoch of an edge; 0: none.
+    record::Seq position(const std::string& edge, record::Epoch epoch) const;
+
+    /// Another store takes its place, empty.
+    void lose(std::uint64_t new_id);
+    /// A copy is taken; it may take the store's place later.
+    void copy() { copy_ = contents_; }
+    bool has_copy() const { return copy_.has_value(); }
+    void restore() { contents_ = *copy_; }
 
 private:
-    sinks::StoreState state_;
-    std::map<std::pair<std::string, record::Epoch>, tunnel::Position> positions_;
-    std::map<std::pair<std::string, std::string>, record::Quality> tags_;
-    std::map<std::string, sinks::StoredRetained> retained_;
-    std::vector<Delivered> journal_;
+    struct Contents {
+        std::uint64_t store_id = 0;
+        std::map<std::pair<std::string, record::Epoch>, tunnel::Position> positions;
+        std::map<std::pair<std::string, std::string>, record::Quality> tags;
+        std::map<std::string, sinks::StoredRetained> retained;
+        std::vector<Delivered> journal;
+    };
+
+    Contents contents_;
+    std::optional<Contents> copy_;
     std::uint64_t failures_left_ = 0, failures_ = 0;
 };
 

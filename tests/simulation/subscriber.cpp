@@ -16,7 +16,9 @@ constexpr base::Duration kPingInterval = std::chrono::seconds(5);
 
 void Subscriber::opened(base::ConnectionId id, const base::Peer& /*peer*/, base::Now now) {
     connection_ = id;
+    if (std::exchange(forgets_, false)) shown_.clear();
     online_ = true;
+    ping_unanswered_ = false;
     inbox_.clear();
     outbox_.clear();
     next_ping_ = now.instant + kPingInterval;
@@ -31,8 +33,9 @@ void Subscriber::opened(base::ConnectionId id, const base::Peer& /*peer*/, base:
     commands_.emplace_back(base::OutputReady{id});
 }
 
-void Subscriber::received(base::ConnectionId id, base::ByteView bytes, base::Now /*now*/) {
+void Subscriber::received(base::ConnectionId id, base::ByteView bytes, base::Now now) {
     if (connection_ != id) return;
+    ping_unanswered_ = false;
     base::append(inbox_, bytes);
     std::size_t at = 0;
     while (true) {
@@ -42,16 +45,16 @@ void Subscriber::received(base::ConnectionId id, base::ByteView bytes, base::Now
         if (!*length || **length > rest.size()) break;
         const auto decoded = mqtt::decode(rest.first(**length), mqtt::Version::v5);
         SALLYPORT_ASSERT(decoded.has_value());
-        handle(*decoded);
+        handle(*decoded, now);
         at += **length;
     }
     inbox_.erase(inbox_.begin(), inbox_.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
-void Subscriber::handle(const mqtt::Packet& packet) {
+void Subscriber::handle(const mqtt::Packet& packet, base::Now now) {
     const auto* publish = std::get_if<mqtt::Publish>(&packet);
     if (publish == nullptr) return;
-    note(*publish);
+    note(*publish, now);
     if (publish->qos == mqtt::Qos::at_most_once) return;
     mqtt::Acknowledgement ack;
     ack.packet_id = publish->packet_id;
@@ -59,21 +62,31 @@ void Subscriber::handle(const mqtt::Packet& packet) {
     commands_.emplace_back(base::OutputReady{*connection_});
 }
 
-void Subscriber::note(const mqtt::Publish& publish) {
+void Subscriber::note(const mqtt::Publish& publish, base::Now now) {
+    const std::string value(base::as_text(publish.payload));
     if (publish.topic.starts_with("sallyport/")) {
-        states_[std::string(publish.topic)] = base::as_text(publish.payload);
+        states_[std::string(publish.topic)] = value;
         return;
     }
-    if (publish.retain) return;  // a retained copy at subscribing, not a record
-    std::string edge, epoch, seq;
+    if (publish.retain) {  // a retained copy at subscribing, not a record
+        retained_[std::string(publish.topic)] = value;
+        return;
+    }
+    Shown shown;
+    shown.topic = publish.topic;
+    shown.value = value;
+    shown.at = now.instant;
+    shown.qos = publish.qos;
     mqtt::PropertyReader reader(publish.properties);
     while (const auto property = reader.next()) {
-        if (property->text == "edge") edge = property->value;
-        if (property->text == "epoch") epoch = property->value;
-        if (property->text == "seq") seq = property->value;
+        if (property->text == "edge") shown.edge = property->value;
+        if (property->text == "epoch")
+            shown.epoch = std::stoull(std::string(property->value), nullptr, 16);
+        if (property->text == "seq") shown.seq = std::stoull(std::string(property->value));
+        if (property->text == "quality") shown.quality = property->value;
+        if (property->text == "historical") shown.historical = true;
     }
-    ++records_;
-    if (!seen_.emplace(edge, epoch, seq).second) ++repeats_;
+    shown_.push_back(std::move(shown));
 }
 
 std::string Subscriber::state_of(const std::string& topic) const {
@@ -92,6 +105,10 @@ void Subscriber::closed(base::ConnectionId id, base::CloseCause /*cause*/, base:
 void Subscriber::expire(base::Now now) {
     if (next_ping_ && now.instant >= *next_ping_) {
         next_ping_ = now.instant + kPingInterval;
+        if (std::exchange(ping_unanswered_, true)) {
+            commands_.emplace_back(base::Close{*connection_, false});
+            return;
+        }
         encode(outbox_, mqtt::Pingreq{});
         commands_.emplace_back(base::OutputReady{*connection_});
     }

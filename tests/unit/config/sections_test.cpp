@@ -170,6 +170,18 @@ TEST(BrokerSection, ReadsLimits) {
     EXPECT_EQ(broker.session_queue_messages, 6U);
     EXPECT_EQ(broker.max_inflight, 7U);
     EXPECT_EQ(broker.retained_bytes, 8ULL << 30U);
+    EXPECT_EQ(broker.max_keep_alive, 10min);
+}
+
+TEST(BrokerSection, ReadsTheLongestKeepAlive) {
+    const auto keep_alive = [](const std::string& value) {
+        auto document = parsed("[broker]\nmax_keep_alive = \"" + value + "\"\n");
+        const auto broker = read_broker(document);
+        return findings(document).empty() ? broker.max_keep_alive : base::Duration{-1};
+    };
+    EXPECT_EQ(keep_alive("60s"), 60s);
+    EXPECT_EQ(keep_alive("off"), std::nullopt);
+    EXPECT_EQ(keep_alive("19h"), base::Duration{-1}) << "more than MQTT can say";
 }
 
 TEST(BrokerSection, RefusesLargerPacketsUsersAndAcl) {

@@ -20,6 +20,8 @@ public:
     std::optional<std::string_view> topic(record::TagId) const override { return std::nullopt; }
     std::size_t tag_count() const override { return topics_.size(); }
     bool has_room() const override { return false; }
+    bool is_full() const override { return false; }
+    bool refuses(const tunnel::BatchRecord&) const override { return false; }
     std::optional<record::Seq> append(const tunnel::BatchRecord&, base::Now) override {
         return std::nullopt;
     }
@@ -31,9 +33,17 @@ public:
     std::vector<tunnel::Run> runs() const override { return {}; }
     std::vector<spool::Cursor> cursors() const override { return {}; }
     const spool::SpoolStats& stats() const override { return stats_; }
+    std::vector<spool::DestinationCounts> counts() const override { return {}; }
+    std::vector<record::LedgerRow> ledger_rows() const override { return {}; }
     void open_reader(const std::string&, const tunnel::Resume&) override {}
     void close_reader(const std::string&) override {}
     spool::ReadResult read(const std::string&) override { return spool::NotYet{}; }
+    std::uint64_t leave_out(const std::string&, const spool::Entry&,
+                            std::vector<record::LedgerEntry>) override {
+        return 0;
+    }
+    bool is_ledgered(std::uint64_t) const override { return true; }
+    bool may_leave_out(const std::string&) const override { return true; }
     std::optional<base::WallTime> oldest_unread(const std::string&) const override {
         return std::nullopt;
     }

@@ -80,20 +80,60 @@ TEST(EdgeConfig, TakesEveryKeyWithItsDefaultWritten) {
                                  "[spool]\nmax_bytes = \"64MiB\"\nwhen_full = \"drop-oldest\"\n"
                                  "[broker]\nusers = \"\"\nacl = \"\"\n"),
               "");
+    EXPECT_EQ(errors_behind_head("[spool]\nwhen_full = \"refuse\"\n"), "");
+    EXPECT_TRUE(mentions(errors_behind_head("[spool]\nwhen_full = \"wait\"\n"), "refuse"));
 }
 
 TEST(EdgeConfig, RefusesByNameWhatThisVersionLacks) {
     for (const std::string key :
-         {"class = \"latest\"", "payload = \"json\"", "payload = \"sparkplug\"",
-          "ack = \"delivered\"", "stale_after = \"10s\"", "on_disconnect = \"keep\"",
-          "on_reconnect = \"restore\""})
+         {"class = \"latest\"", "payload = \"sparkplug\"", "ack = \"delivered\""})
         EXPECT_TRUE(mentions(errors_behind_head("[[forward]]\nfilter = \"#\"\n" + key + "\n"),
                              "not in this version"))
             << key;
-    EXPECT_TRUE(
-        mentions(errors_behind_head("[spool]\nwhen_full = \"refuse\"\n"), "not in this version"));
     EXPECT_TRUE(mentions(errors_behind_head("[[command]]\nfilter = \"x\"\n"),
                          "[[command]] is not in this version"));
+}
+
+TEST(EdgeConfig, ReadsWhatARuleSaysOfQuality) {
+    const auto config = read(std::string(kHead) +
+                             "[[forward]]\nfilter = \"a\"\nstale_after = \"90s\"\n"
+                             "on_disconnect = \"keep\"\non_reconnect = \"restore\"\n"
+                             "[[forward]]\nfilter = \"b\"\n");
+    EXPECT_EQ(config.forwards[0].quality.stale_after, std::chrono::seconds(90));
+    EXPECT_TRUE(config.forwards[0].quality.keep_on_disconnect);
+    EXPECT_TRUE(config.forwards[0].quality.restore_on_reconnect);
+    EXPECT_EQ(config.forwards[1].quality.stale_after, std::nullopt);
+    EXPECT_FALSE(config.forwards[1].quality.keep_on_disconnect);
+    EXPECT_FALSE(config.forwards[1].quality.restore_on_reconnect);
+    EXPECT_TRUE(mentions(errors_behind_head("[[forward]]\nfilter = \"#\"\n"
+                                            "stale_after = \"0s\"\n"),
+                         "must be \"off\" or a duration"));
+    EXPECT_TRUE(mentions(errors_behind_head("[[forward]]\nfilter = \"#\"\n"
+                                            "on_disconnect = \"kep\"\n"),
+                         "did you mean 'keep'?"));
+}
+
+TEST(EdgeConfig, ReadsTheJsonCodec) {
+    const auto config = read(std::string(kHead) +
+                             "[[forward]]\nfilter = \"a\"\npayload = \"json\"\n"
+                             "json_value = \"/d/0/v\"\njson_time_format = \"ms\"\n"
+                             "[[forward]]\nfilter = \"b\"\n");
+    ASSERT_TRUE(config.forwards[0].json);
+    EXPECT_EQ(config.forwards[0].json->value.size(), 3U);
+    EXPECT_TRUE(config.forwards[0].json->quality.names(0, "quality"));
+    EXPECT_TRUE(config.forwards[0].json->time.names(0, "timestamp"));
+    EXPECT_EQ(config.forwards[0].json->time_format, ingest::TimeFormat::ms);
+    EXPECT_FALSE(config.forwards[1].json);
+    EXPECT_TRUE(mentions(explain_topic(config, "a")[0], "payload json"));
+}
+
+TEST(EdgeConfig, RefusesJsonKeysThatDoNothingOrPointNowhere) {
+    EXPECT_TRUE(mentions(errors_behind_head("[[forward]]\nfilter = \"#\"\n"
+                                            "json_quality = \"/q\"\n"),
+                         "'json_quality' in [[forward]] does nothing without payload = \"json\""));
+    EXPECT_TRUE(mentions(errors_behind_head("[[forward]]\nfilter = \"#\"\npayload = \"json\"\n"
+                                            "json_value = \"value\"\n"),
+                         "'json_value' in [[forward]] must be a JSON Pointer"));
 }
 
 TEST(EdgeConfig, RefusesFiltersThatCannotLeave) {

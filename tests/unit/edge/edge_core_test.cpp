@@ -202,9 +202,9 @@ TEST_F(EdgeCoreTest, TheWillsValueIsGoodWhenItsClientIsNotConnected) {
     publish(plc, "plant/status", "online", 1);
     publish(plc, "plant/a", "1", 2);
     hang_up(plc);
-    const auto story = session.story();
-    ASSERT_FALSE(story.empty());
-    EXPECT_EQ(story.back(), "plant/status=offline");
+    EXPECT_EQ(session.story(), (Lines{"plant/status=online", "plant/a=1", "plant/status=offline",
+                                      "plant/a:Bad.NotConnected"}))
+        << "at no time was the will's own topic bad";
     join("plc");  // and while it is back, only what was not connected is uncertain
     EXPECT_EQ(session.story().back(), "plant/a:Uncertain.LastUsable");
 }
@@ -222,6 +222,112 @@ TEST_F(EdgeCoreTest, GoesOnBehindItsPositionAfterARestart) {
         << "until the next value nobody knows what has changed meanwhile";
     EXPECT_TRUE(session.gaps.empty());
     EXPECT_EQ(session.log.runs.size(), 2U);
+}
+
+TEST_F(EdgeCoreTest, ADeviceThatIsNotBackAMinuteAfterARestartIsNotConnected) {
+    auto& plc = join("plc");
+    publish(plc, "plant/a", "1", 1);
+    auto& oven = join("oven");
+    publish(oven, "plant/b", "1", 1);
+    pass(2s);  // who publishes what is on disk within a second
+    start();
+    join("oven");
+    auto& session = connect_far();
+    pass(50s);
+    const auto before = session.story().size();
+    pass(20s);
+    ASSERT_EQ(session.story().size(), before + 1);
+    EXPECT_EQ(session.story().back(), "plant/a:Bad.NotConnected");
+}
+
+TEST_F(EdgeCoreTest, AJsonPayloadSaysItsQualityAndPassesUnchanged) {
+    const auto pointer = [](std::string_view text) {
+        return record::JsonPointer::parse(text).value();
+    };
+    options_.forwards = {
+        {"plant/#", {}, ingest::JsonPlaces{pointer("/v"), pointer("/q"), pointer("/t"), {}}}};
+    start();
+    auto& session = connect_far();
+    auto& plc = join("plc");
+    const std::string payload = R"({"v": 1.10, "q": "Uncertain", "t": "2001-01-01T00:00:00Z"})";
+    publish(plc, "plant/a", payload, 1);
+    publish(plc, "plant/a", "garbage", 2);
+    auto cleared = mqtt::message("plant/a", "", mqtt::Qos::at_least_once, 3);
+    cleared.retain = true;
+    send(plc, cleared);
+    std::vector<GotRecord> records;
+    for (const auto& entry : session.entries)
+        for (const auto& record : entry.records) records.push_back(record);
+    ASSERT_EQ(records.size(), 3U);
+    EXPECT_EQ(records[0].value, payload);
+    EXPECT_EQ(records[0].quality, record::Quality::uncertain);
+    EXPECT_EQ(base::to_rfc3339(records[0].source_time), "2001-01-01T00:00:00.000000000Z");
+    EXPECT_EQ(records[1].value, "garbage");
+    EXPECT_EQ(records[1].quality, record::Quality::uncertain);
+    EXPECT_EQ(records[1].source_time, now_.wall);
+    EXPECT_EQ(records[2].quality, record::Quality::good) << "clears the topic, is no value";
+    EXPECT_EQ(status().unreadable_payloads, 1U);
+}
+
+TEST_F(EdgeCoreTest, ShowsItsTagsPageByPage) {
+    auto& plc = join("plc");
+    for (std::uint16_t i = 1; i <= 5; ++i) publish(plc, "plant/" + std::to_string(i), "1", i);
+    publish(plc, "plant/2", std::string(1000, 'x'), 6);
+    hang_up(plc);
+    const auto first = core().tags({0, 3, "plant/+"});
+    ASSERT_EQ(first.rows.size(), 3U);
+    EXPECT_EQ(first.rows[1].topic, "plant/2");
+    EXPECT_EQ(first.rows[1].value.head, std::string(256, 'x'));
+    EXPECT_EQ(first.rows[1].value.bytes, 1000U);
+    EXPECT_EQ(first.rows[1].value.seq, 6U);
+    EXPECT_EQ(first.rows[1].value.arrival_time, now_.wall);
+    EXPECT_EQ(first.rows[1].publisher, "plc");
+    EXPECT_EQ(first.rows[1].quality, record::Quality::bad_not_connected);
+    ASSERT_TRUE(first.next);
+    auto second = core().tags({*first.next, 3, "plant/+"});
+    EXPECT_EQ(second.rows.size(), 2U);
+    while (second.next) second = core().tags({*second.next, 3, "plant/+"});
+    EXPECT_TRUE(core().tags({0, 10, "office/#"}).rows.empty());
+    EXPECT_TRUE(core().tags({~std::uint64_t{0}, 10, "#"}).rows.empty()) << "whatever is asked";
+}
+
+TEST_F(EdgeCoreTest, ATagThatTheSpoolKnowsIsShownBeforeItsFirstValue) {
+    auto& plc = join("plc");
+    publish(plc, "plant/a", "1", 1);
+    pass(2s);
+    start();
+    const auto page = core().tags({0, 10, "#"});
+    ASSERT_EQ(page.rows.size(), 1U);
+    EXPECT_FALSE(page.rows[0].value.is_known);
+    EXPECT_EQ(page.rows[0].quality, record::Quality::uncertain_last_usable);
+    EXPECT_EQ(page.rows[0].publisher, "plc");
+}
+
+TEST_F(EdgeCoreTest, WhoPublishesWhatIsWrittenOnChangeOnly) {
+    auto& plc = join("plc");
+    for (std::uint16_t i = 1; i <= 20; ++i) {
+        publish(plc, "plant/a", "1", i);
+        pass(1s);
+    }
+    EXPECT_EQ(publishers_.commits_, 1);
+    EXPECT_EQ(publishers_.clients_.at("plant/a"), "plc");
+    auto& other = join("other");
+    publish(other, "plant/a", "1", 1);
+    pass(2s);
+    EXPECT_EQ(publishers_.commits_, 2);
+    EXPECT_EQ(publishers_.clients_.at("plant/a"), "other");
+}
+
+TEST_F(EdgeCoreTest, WhoPublishesWhatIsWrittenAgainAfterAnError) {
+    publishers_.fails_ = true;
+    auto& plc = join("plc");
+    publish(plc, "plant/a", "1", 1);
+    pass(5s);
+    EXPECT_TRUE(publishers_.clients_.empty());
+    EXPECT_LE(publishers_.commits_, 7) << "a second apart";
+    publishers_.fails_ = false;
+    pass(2s);
+    EXPECT_EQ(publishers_.clients_.at("plant/a"), "plc");
 }
 
 TEST_F(EdgeCoreTest, ShuttingDownSaysGoodbyeBothWays) {

@@ -166,5 +166,77 @@ TEST_F(EdgeFullTest, AValueIsNotOvertakenByAnOlderChangeOfQuality) {
     EXPECT_EQ(story().back(), "plant/a=2") << "its quality is good since";
 }
 
+/// A small log with when_full = "refuse", and nobody who takes anything.
+class EdgeRefuseTest : public EdgeTest {
+protected:
+    EdgeRefuseTest() {
+        stored_.max_bytes = 1U << 20U;
+        stored_.segment_bytes_max = 128U << 10U;
+        stored_.entry_bytes_max = 4096;
+        stored_.when_full = spool::WhenFull::refuse;
+        start();
+        plc_ = &join("plc");
+    }
+    /// Publishes until the log is full; gives how many were taken.
+    int fill() {
+        for (int count = 0; count < 2000; ++count) {
+            publish(*plc_, "plant/fill", std::string(2000, 'f'), kOne);
+            const auto ack = plc_->take<mqtt::Acknowledgement>();
+            if (!ack) return -1;
+            if (ack->reason != mqtt::ReasonCode::success) {
+                EXPECT_EQ(ack->reason, mqtt::ReasonCode::quota_exceeded);
+                return count;
+            }
+        }
+        return -1;
+    }
+
+    Client* plc_ = nullptr;
+};
+
+TEST_F(EdgeRefuseTest, AFullLogRefusesAndDropsNothing) {
+    const auto taken = fill();
+    ASSERT_GT(taken, 200);
+    EXPECT_EQ(status().forwarded, static_cast<std::uint64_t>(taken));
+    EXPECT_EQ(status().refused_full, 1U);
+    EXPECT_TRUE(status().spool.full);
+    EXPECT_LE(status().spool.bytes, stored_.max_bytes);
+    send(*plc_, mqtt::message("plant/a", "2", Qos::exactly_once, 9));
+    const auto pubrec = plc_->take<mqtt::Acknowledgement>();
+    ASSERT_TRUE(pubrec);
+    EXPECT_EQ(pubrec->type, PacketType::pubrec);
+    EXPECT_EQ(pubrec->reason, mqtt::ReasonCode::quota_exceeded);
+    send(*plc_, mqtt::message("plant/a", "shed"));
+    EXPECT_EQ(status().shed_qos0, 1U);
+    EXPECT_TRUE(plc_->linked);
+    EXPECT_EQ(status().spool.dropped_records, 0U);
+    EXPECT_EQ(status().spool.pending_bytes, 0U) << "all that was taken is on disk";
+}
+
+TEST_F(EdgeRefuseTest, AnOlderClientWaitsAndAllFlowsAgainByItself) {
+    ASSERT_GT(fill(), 200);
+    auto& old = join("old", mqtt::Version::v3_1_1);
+    publish(old, "plant/old", "waits", 5);
+    EXPECT_TRUE(old.inbox.empty());
+    EXPECT_FALSE(old.is_read);
+    auto& display = join("display");
+    subscribe(display, "plant/#");
+    display.inbox.clear();
+    publish(*plc_, "plant/local", "seen", kTwo);
+    EXPECT_TRUE(display.take<mqtt::Publish>()) << "local fan-out goes on";
+    EXPECT_TRUE(plc_->take<mqtt::Acknowledgement>());
+    auto& session = connect_far();
+    pass(5s);
+    EXPECT_TRUE(old.acked(PacketType::puback, 5));
+    EXPECT_TRUE(old.is_read);
+    EXPECT_FALSE(status().spool.full);
+    publish(*plc_, "plant/local", "taken", kTwo);
+    EXPECT_TRUE(plc_->acked(PacketType::puback, kTwo));
+    const auto told = session.story();
+    EXPECT_EQ(std::ranges::count(told, "plant/old=waits"), 1);
+    EXPECT_EQ(std::ranges::count(told, "plant/local=seen"), 0) << "it was refused";
+    EXPECT_EQ(std::ranges::count(told, "plant/local=taken"), 1);
+}
+
 }  // namespace
 }  // namespace sallyport::edge_core

@@ -24,6 +24,7 @@ struct GotRecord {
     std::string topic, value;
     record::Quality quality{};
     std::uint16_t flags = 0;
+    base::WallTime source_time{};
     std::vector<std::string> also;  // topics of the further tags
 
     bool has_value() const { return (flags & record::kHasValue) != 0; }
@@ -128,6 +129,7 @@ private:
                           std::string(base::as_text(record.value)),
                           record.quality,
                           record.flags,
+                          record.source_time,
                           {}};
             for (const auto tag : record.also_tags) got.also.push_back(session.receiver.topic(tag));
             entry.records.push_back(std::move(got));

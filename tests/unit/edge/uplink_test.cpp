@@ -1,167 +1,7 @@
-#include "edge-agent/uplink/uplink.hpp"
-
-#include <algorithm>
-#include <memory>
-
-#include "tests/simulation/model_disk.hpp"
-#include "tests/unit/edge/far_side.hpp"
+#include "tests/unit/edge/uplink_fixture.hpp"
 
 namespace sallyport::uplink {
 namespace {
-
-using namespace std::chrono_literals;
-using edge_core::FarSession;
-using edge_core::FarSide;
-using tunnel::SessionEnd;
-using Lines = std::vector<std::string>;
-
-/// An uplink over a real spool on a model disk, and the far side of its link.
-class UplinkTest : public testing::Test {
-protected:
-    void start(std::vector<std::string> destinations) {
-        spool::SpoolOptions stored;
-        stored.edge = "acme/line3";
-        stored.destinations = destinations;
-        stored.segment_bytes_max = 256U << 10U;
-        auto recovered = spool::Spool::recover(stored, disk_, 100, 1, now_);
-        ASSERT_TRUE(recovered);
-        spool_ = std::move(*recovered);
-        UplinkOptions options;
-        options.plant = "acme";
-        options.name = "line3";
-        options.destinations = std::move(destinations);
-        options.process = 9;
-        uplink_ = std::make_unique<Uplink>(options, *spool_, now_);
-    }
-    Uplink& uplink() { return *uplink_; }
-    spool::Spool& spool() { return *spool_; }
-    FarSide& far() { return *far_; }
-
-    /// Dials when the uplink wants to and lets the relay answer.
-    void connect(const base::Identity& identity = edge_core::kRelayIdentity) {
-        pass(1s);
-        ASSERT_TRUE(dialled_) << "the uplink does not dial";
-        link_ = std::exchange(dialled_, std::nullopt);
-        far_ = std::make_unique<FarSide>(now_);
-        uplink().opened(*link_, {0, "10.20.0.5:8443", identity}, now_);
-        drain();
-    }
-    FarSession& open(const std::string& peer, const Lines& topics) {
-        auto& session = far().open(++next_session_, peer, topics, now_);
-        drain();
-        return session;
-    }
-    FarSession& connect_to_hq(const Lines& topics = {"#"}) {
-        start({"hq"});
-        connect();
-        return open("acme/hq", topics);
-    }
-    void hang_up(base::CloseCause cause) {
-        link_.reset();
-        uplink().closed(cause, now_);
-        drain();
-    }
-
-    record::Seq append(const std::string& topic, const std::string& value) {
-        tunnel::BatchRecord record;
-        record.tag = spool().tag(topic);
-        record.flags = record::kHasValue;
-        record.source_time = record.arrival_time = now_.wall;
-        record.value = base::as_bytes(value);
-        return spool().append(record, now_).value_or(0);
-    }
-    void append_quality(record::Quality quality, const Lines& topics) {
-        tunnel::BatchRecord record;
-        record.quality = quality;
-        record.arrival_time = now_.wall;
-        record.tag = spool().tag(topics.at(0));
-        for (std::size_t i = 1; i < topics.size(); ++i)
-            record.also_tags.push_back(spool().tag(topics[i]));
-        spool().append(record, now_);
-    }
-    void sync() {
-        while (auto job = spool().next_job(now_))
-            spool().complete(run(disk_, std::move(*job)), now_);
-        drain();
-    }
-    /// One entry of its own.
-    void publish(const std::string& topic, const std::string& value) {
-        append(topic, value);
-        sync();
-    }
-
-    void pass(base::Duration time) {
-        constexpr base::Duration kStep = 50ms;
-        for (; time > base::Duration{}; time -= kStep) {
-            now_.instant = now_.instant + std::min(kStep, time);
-            now_.wall = now_.wall + std::min(kStep, time);
-            const auto deadline = uplink().next_deadline();
-            if (deadline && *deadline <= now_.instant) uplink().expire(now_);
-            drain();
-        }
-    }
-    void drain() {
-        for (bool moved = true; moved;) {
-            moved = false;
-            uplink().pump(now_);
-            while (const auto command = uplink().next_command()) moved = obey(*command) || moved;
-            base::Bytes bytes;
-            while (link_ && uplink().take_output(bytes)) {
-                moved = true;
-                far().receive(bytes, now_);
-            }
-            while (link_ && far().take_output(bytes)) {
-                moved = true;
-                uplink().received(*link_, bytes, now_);
-            }
-            while (auto job = spool().next_job(now_)) {
-                if (!is_read(*job)) {
-                    later_.push_back(std::move(*job));
-                    break;
-                }
-                moved = true;
-                spool().complete(run(disk_, std::move(*job)), now_);
-            }
-            for (auto& job : std::exchange(later_, {}))
-                spool().complete(run(disk_, std::move(job)), now_);
-        }
-        while (const auto notice = uplink().next_notice()) notices_.push_back(notice->text);
-    }
-
-    DestinationStatus status_of(std::size_t destination = 0) {
-        return uplink().status(now_).destinations.at(destination);
-    }
-    tunnel::Position cursor() { return spool().cursors().at(0).position; }
-    bool noticed(std::string_view what) const {
-        return std::ranges::any_of(
-            notices_, [&](const auto& text) { return text.find(what) != std::string::npos; });
-    }
-
-    base::Now now_{base::Instant{1h}, base::WallTime{1'000'000'000'000}};
-    std::optional<base::ConnectionId> dialled_, link_;
-
-private:
-    bool obey(const base::Command& command) {
-        if (const auto* connect = std::get_if<base::Connect>(&command)) dialled_ = connect->id;
-        if (!std::holds_alternative<base::Close>(command) || !link_) return false;
-        base::Bytes bytes;
-        while (uplink().take_output(bytes)) far().receive(bytes, now_);
-        link_.reset();
-        uplink().closed(base::CloseCause::local, now_);
-        return true;
-    }
-    static bool is_read(const spool::DiskJob& job) {
-        return job.ops.size() == 1 && std::holds_alternative<spool::ReadBytes>(job.ops[0]);
-    }
-
-    simulation::ModelDisk disk_;
-    std::unique_ptr<spool::Spool> spool_;
-    std::unique_ptr<Uplink> uplink_;
-    std::unique_ptr<FarSide> far_;
-    std::vector<spool::DiskJob> later_;
-    Lines notices_;
-    std::uint64_t next_session_ = 500;
-};
 
 TEST_F(UplinkTest, DoesNotDialWithoutADestination) {
     start({});
@@ -175,7 +15,7 @@ TEST_F(UplinkTest, SpeaksOnlyToARelay) {
     connect({"acme", base::Role::it, "hq"});
     EXPECT_FALSE(link_);
     EXPECT_EQ(status_of().state, PathState::lost);
-    EXPECT_NE(uplink().status(now_).last_failure.find("relay"), std::string::npos);
+    EXPECT_NE(uplink().status(now_).link.last_failure.find("relay"), std::string::npos);
 }
 
 TEST_F(UplinkTest, RefusesASessionOfWhoIsNotADestination) {
@@ -268,6 +108,51 @@ TEST_F(UplinkTest, LeavesTagsOutOfAChangeOfManyQualities) {
     sync();
     EXPECT_EQ(session.story(), Lines{"plant/c,plant/a:Bad.NotConnected"});
     EXPECT_EQ(status_of().refused_records, 3U);
+}
+
+TEST_F(UplinkTest, WhatIsLeftOutIsInTheLedgerBeforeItsFrameLeaves) {
+    auto& session = connect_to_hq({"plant/#"});
+    disk_.fail(simulation::ModelDisk::Kind::save, 1, spool::DiskError::no_space, 3);
+    publish("plant/a", "0");
+    append("office/b", "1");
+    append("plant/a", "2");
+    sync();
+    publish("plant/a", "3");
+    EXPECT_EQ(session.story(), Lines{"plant/a=0"}) << "the order stands: nothing overtakes";
+    pass(10s);
+    EXPECT_EQ(session.story(), (Lines{"plant/a=0", "plant/a=2", "plant/a=3"}));
+    const auto rows = spool().ledger_rows();
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows[0].entry.peer, "hq");
+    EXPECT_EQ(rows[0].entry.reason, record::LedgerReason::refused);
+    EXPECT_EQ(spool().topic(rows[0].entry.tag), "office/b");
+    EXPECT_EQ(rows[0].entry.first, 2U);
+    EXPECT_EQ(rows[0].entry.records, 1U);
+    EXPECT_TRUE(rows[0].settled);
+    EXPECT_EQ(spool().counts().at(0).delivered, 3U);
+}
+
+TEST_F(UplinkTest, WhatIsRefusedAgainAfterAReconnectCountsOnce) {
+    connect_to_hq({"plant/#"});
+    far().acknowledges_ = false;
+    publish("office/b", "1");
+    publish("plant/a", "2");
+    EXPECT_EQ(spool().counts().at(0).left_out.all(), 1U);
+    for (int i = 0; i < 3; ++i) {
+        hang_up(base::CloseCause::reset);
+        pass(2s);
+        connect();
+        far().acknowledges_ = false;
+        open("acme/hq", {"plant/#"});
+    }
+    EXPECT_EQ(spool().counts().at(0).left_out.all(), 1U);
+    EXPECT_EQ(spool().counts().at(0).in_flight, 1U);
+    hang_up(base::CloseCause::reset);
+    pass(2s);
+    connect();
+    open("acme/hq", {"#"});
+    EXPECT_EQ(spool().counts().at(0).left_out.all(), 0U) << "the route holds it now";
+    EXPECT_EQ(spool().counts().at(0).delivered, 2U);
 }
 
 TEST_F(UplinkTest, GoesOnBehindAPartlySentEntryAfterAReconnect) {
@@ -386,11 +271,11 @@ TEST_F(UplinkTest, IsBehindWhenTheOldestUnsentRecordIsOlderThanTenSeconds) {
 TEST_F(UplinkTest, RedialsAfterALinkThatEnded) {
     connect_to_hq();
     hang_up(base::CloseCause::reset);
-    EXPECT_EQ(uplink().status(now_).link, "waiting");
-    EXPECT_EQ(uplink().status(now_).last_failure, "reset");
+    EXPECT_EQ(uplink().status(now_).link.state, "waiting");
+    EXPECT_EQ(uplink().status(now_).link.last_failure, "reset");
     connect();
-    EXPECT_EQ(uplink().status(now_).link, "up");
-    EXPECT_EQ(uplink().status(now_).links_opened, 2U);
+    EXPECT_EQ(uplink().status(now_).link.state, "up");
+    EXPECT_EQ(uplink().status(now_).link.links_opened, 2U);
 }
 
 TEST_F(UplinkTest, SaysGoodbyeAndDialsNoMoreWhenShutDown) {

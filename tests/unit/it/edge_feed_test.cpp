@@ -295,6 +295,93 @@ TEST_F(EdgeFeedTest, JudgesAgeByTheEdgesClock) {
     EXPECT_EQ(seen().retained(kState, now_)->member("clock_offset_s"), "3600.000");
 }
 
+/// No storm piles up.
+TEST_F(EdgeFeedTest, ALinkThatFlapsWithAHundredThousandTagsTellsAtItsPaceAndNoMore) {
+    constexpr std::size_t kTags = 100'000, kPerInterval = 200;
+    const auto told_in = [&](base::Duration time) {
+        std::size_t told = 0;
+        for (; time > 0s; time -= 10ms) {
+            wait(10ms);
+            if (feed().state() == FeedState::live) beat(0s);
+            const auto deadline = feed().next_deadline();
+            if (deadline && *deadline <= now_.instant) feed().expire(now_);
+            const auto count = seen().see(kQuality).size();
+            EXPECT_LE(count, kPerInterval);
+            told += count;
+        }
+        return told;
+    };
+    for (std::size_t i = 0; i < kTags; ++i)
+        feed().restore("plant/" + std::to_string(i), Quality::good);
+    const auto come_back = [&] {
+        feed().session_started(now_);
+        beat(0s);
+    };
+    come_back();
+    EXPECT_EQ(told_in(6s), kTags) << "20,000 a second";
+    for (int flap = 0; flap < 3; ++flap) {
+        lose();
+        const auto lost = told_in(2s);
+        EXPECT_NEAR(static_cast<double>(lost), 40'000, 200);
+        come_back();  // the 60,000 not told of the loss are not told of its end
+        EXPECT_NEAR(static_cast<double>(told_in(8s)), static_cast<double>(lost), 200);
+        EXPECT_EQ(told_in(1s), 0U);
+    }
+}
+
+TEST_F(EdgeFeedTest, ABeatThatCameLateDoesNotMakeOldRecordsLookFresh) {
+    go_live();
+    const auto arrival = now_.wall;
+    pass(20s);
+    feed().beat_arrived({9, arrival, 0s, 0, 9}, now_);  // 20 s on a slow link
+    EXPECT_TRUE(feed().is_historical(arrival, now_));
+    EXPECT_EQ(feed().status().clock_offset, std::optional<base::Duration>(0s));
+}
+
+TEST_F(EdgeFeedTest, FollowsTheEdgesClockWhenItIsSetBack) {
+    go_live();
+    pass(2s);
+    const auto set_back = now_.wall + (-1h);
+    feed().beat_arrived({9, set_back, 0s, 0, 9}, now_);
+    EXPECT_FALSE(feed().is_historical(set_back, now_));
+}
+
+TEST_F(EdgeFeedTest, JudgesAgeApartFromJumpsOfItsOwnClock) {
+    go_live();
+    const auto arrival = now_.wall;
+    now_.wall = now_.wall + 1h;
+    EXPECT_FALSE(feed().is_historical(arrival, now_));
+}
+
+TEST_F(EdgeFeedTest, KnowsUpToWhenAllIsHere) {
+    EXPECT_EQ(feed().status().complete_until, std::nullopt);
+    feed().session_started(now_);
+    const auto first = now_.wall;
+    beat(3s);
+    EXPECT_EQ(feed().status().complete_until, first + (-3s));
+    wait(2s);
+    feed().entry_arrived();
+    const auto second = now_.wall;
+    beat(0s);
+    wait(4s);
+    EXPECT_EQ(feed().status().complete_until, first + (-3s)) << "an entry before it waits";
+    feed().entry_emitted(now_);
+    EXPECT_EQ(feed().status().complete_until, second) << "of when the Beat came";
+    lose();
+    wait(1h);
+    EXPECT_EQ(feed().status().complete_until, second);
+}
+
+TEST_F(EdgeFeedTest, CountsHowFastRecordsCome) {
+    go_live();
+    const auto tag = feed().index_of("plant/a");
+    for (int i = 0; i < 100; ++i) {
+        wait(100ms);
+        feed().quality_emitted(tag, Quality::good, now_);
+    }
+    EXPECT_NEAR(*feed().status().rate.per_second(now_.instant), 10.0, 0.5);
+}
+
 TEST_F(EdgeFeedTest, StoresATagsQualityOnlyWhenItIsNew) {
     feed().restore("plant/a", Quality::good);
     const auto known = feed().index_of("plant/a");

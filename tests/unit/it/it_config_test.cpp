@@ -93,14 +93,41 @@ TEST(ItConfig, RefusesNamesThatNoEdgeCanHave) {
 }
 
 TEST(ItConfig, RefusesByNameWhatThisVersionLacks) {
-    for (const std::string key :
-         {"type = \"mqtt\"", "type = \"kafka\"", "format = \"vqt\"", "format = \"sparkplug\"",
-          "historical = \"prefix:old/\"", "consumers = [\"scada\"]"})
+    for (const std::string key : {"type = \"mqtt\"", "type = \"kafka\"", "format = \"sparkplug\"",
+                                  "consumers = [\"scada\"]"})
         EXPECT_TRUE(mentions(errors_of("[sink]\n" + key + "\n"), "not in this version")) << key;
     EXPECT_TRUE(mentions(errors_of("[sink]\nhistorical = \"other\"\n"), "must be \"same\""));
     EXPECT_EQ(errors_of("[sink]\ntype = \"broker\"\nformat = \"mirror\"\nhistorical = \"same\"\n"
                         "consumers = []\n"),
               "");
+}
+
+TEST(ItConfig, ReadsTheFormatAndWhereABacklogGoes) {
+    const auto config = read(std::string(kHead) +
+                             "[sink]\nformat = \"vqt\"\nvqt_value = \"/value\"\n"
+                             "historical = \"prefix:late/\"\n");
+    EXPECT_EQ(config.sink.emission.format, emit::Format::vqt);
+    EXPECT_EQ(config.sink.emission.vqt_value.size(), 1U);
+    EXPECT_EQ(config.sink.emission.historical_prefix, "late/");
+    EXPECT_EQ(read(std::string(kHead)).sink.emission.format, emit::Format::mirror);
+    EXPECT_EQ(read(std::string(kHead)).sink.emission.historical_prefix, "");
+}
+
+TEST(ItConfig, RefusesAFormOfTheSinkThatCannotBe) {
+    EXPECT_TRUE(mentions(errors_of("[sink]\nformat = \"vtq\"\n"), "did you mean 'vqt'?"));
+    EXPECT_TRUE(mentions(errors_of("[sink]\nvqt_value = \"/v\"\n"),
+                         "does nothing without format = \"vqt\""));
+    EXPECT_TRUE(mentions(errors_of("[sink]\nformat = \"vqt\"\nvqt_value = \"v\"\n"),
+                         "must be a JSON Pointer"));
+    for (const auto* prefix : {"$old/", "sallyport/old/", "a/#/"})
+        EXPECT_TRUE(
+            mentions(errors_of("[sink]\nhistorical = \"prefix:" + std::string(prefix) + "\"\n"),
+                     "no topic of values may have"))
+            << prefix;
+    EXPECT_TRUE(mentions(errors_of("[sink]\nhistorical = \"prefix:\"\n"), "must be \"same\""));
+    EXPECT_TRUE(mentions(
+        errors_of(edge("line3", "late/line3/") + "[sink]\nhistorical = \"prefix:late/\"\n"),
+        "to the topics of the [[edge]] 'line3'"));
 }
 
 TEST(ItConfig, ExplainsWhereATopicComesOut) {

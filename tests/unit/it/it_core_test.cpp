@@ -356,5 +356,43 @@ TEST_F(ItCoreAfterRestart, TopicsThatAnEdgeFeedsArePublishedByNobodyElse) {
     EXPECT_TRUE(client.acked(PacketType::puback, 1, mqtt::ReasonCode::not_authorized));
 }
 
+TEST_F(ItCoreTest, ShowsItsTagsWithTheirOwnQualityAndWhatIsShown) {
+    EdgeLog log(7);
+    const auto a = log.add("plant/a", "1");
+    const auto b = log.add("plant/b", "2", 0, record::Quality::bad_sensor_failure);
+    auto& session = connect_edge(log);
+    deliver(session, log, a);
+    deliver(session, log, b);
+    const auto page = core().tags({0, 10, "plant/#"});
+    ASSERT_EQ(page.rows.size(), 2U);
+    EXPECT_EQ(page.rows[1].topic, "plant/b");
+    EXPECT_EQ(page.rows[1].value.head, "2");
+    EXPECT_EQ(page.rows[1].value.seq, b);
+    EXPECT_EQ(page.rows[1].quality, record::Quality::bad_sensor_failure);
+    EXPECT_EQ(page.rows[1].shown, record::Quality::bad_last_known) << "catching up";
+    EXPECT_EQ(page.rows[1].publisher, "acme/line3");
+    EXPECT_EQ(page.next, std::nullopt);
+    const auto first = core().tags({0, 1, "#"});
+    EXPECT_EQ(first.rows.size(), 1U);
+    ASSERT_TRUE(first.next);
+    EXPECT_EQ(core().tags({*first.next, 1, "#"}).rows.at(0).topic, "plant/b");
+    EXPECT_TRUE(core().tags({~std::uint64_t{0}, 10, "#"}).rows.empty());
+}
+
+TEST_F(ItCoreTest, ARestartInVqtShowsTheRetainedValueAsLastKnown) {
+    EdgeLog log(7);
+    const auto seq = log.add("plant/a", "21.5", record::kRetain);
+    deliver(connect_edge(log), log, seq);
+    const auto as_mirror = store_.retained.at("plant/a");
+    EXPECT_EQ(base::as_text(as_mirror.payload), "21.5");
+    options_.emission.format = emit::Format::vqt;  // and with the format changed meanwhile
+    start();
+    const auto copy = retained("plant/a");
+    ASSERT_TRUE(copy);
+    EXPECT_EQ(copy->member("value"), "21.5");
+    EXPECT_EQ(copy->member("quality"), "\"Bad.LastKnown\"");
+    EXPECT_EQ(copy->member("seq"), "1");
+}
+
 }  // namespace
 }  // namespace sallyport::it_core

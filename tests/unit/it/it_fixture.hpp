@@ -10,13 +10,15 @@
 #include <vector>
 
 #include "it-agent/core/it_core.hpp"
+#include "tests/unit/agent/agent_fixture.hpp"
 #include "tests/unit/it/scripted_edges.hpp"
 #include "tests/unit/it/shown.hpp"
+#include "tests/unit/mqtt/model_store.hpp"
 
 namespace sallyport::it_core {
 
+using base::Lines;
 using emit::Shown;
-using Lines = std::vector<std::string>;
 using Seqs = std::vector<record::Seq>;
 
 /// What a store keeps over restarts.
@@ -24,15 +26,17 @@ struct StoreInMemory {
     std::map<std::pair<std::string, record::Epoch>, tunnel::Position> positions;
     std::map<std::pair<std::string, std::string>, record::Quality> tags;
     std::map<std::string, sinks::StoredRetained> retained;
+    mqtt::ModelStore broker;
     int failures_left = 0;
 
     sinks::StoreState load() const {
-        sinks::StoreState state{99, {}, {}, {}};
+        sinks::StoreState state{99, {}, {}, {}, {}};
         for (const auto& [key, position] : positions)
             state.positions.push_back({key.first, position});
         for (const auto& [key, quality] : tags)
             state.tags.push_back({key.first, key.second, quality});
         for (const auto& [topic, message] : retained) state.retained.push_back(message);
+        state.broker = broker.state();
         return state;
     }
     std::optional<std::string> commit(const sinks::StoreJob& job) {
@@ -47,14 +51,13 @@ struct StoreInMemory {
             retained.erase(each.topic);
             if (!each.payload.empty()) retained.emplace(each.topic, each);
         }
+        broker.apply(job.broker);
         return std::nullopt;
     }
 };
 
-class ItTest : public testing::Test {
+class ItTest : public base::AgentTest<ItCore, ScriptedEdges> {
 protected:
-    using Client = mqtt::MqttClient;
-
     ItTest() {
         options_.plant = "acme";
         options_.name = "hq";
@@ -70,17 +73,13 @@ protected:
         application_ = &subscribe("#");
         drain();
     }
-    ItCore& core() { return *core_; }
-    ScriptedEdges& edges() { return *edges_; }
+    ScriptedEdges& edges() { return *link_end_; }
 
     Client& connect(const std::string& client_id, const base::Bytes& properties = {}) {
-        auto& client = *clients_.emplace_back(std::make_unique<Client>());
-        client.id = base::ConnectionId{next_id_ += 2};
         mqtt::Connect hello;
         hello.client_id = client_id;
         hello.properties = properties;
-        core().opened(client.id, {}, now_);
-        send(client, hello);
+        auto& client = open_client(hello);
         EXPECT_TRUE(client.take<mqtt::Connack>());
         return client;
     }
@@ -89,11 +88,6 @@ protected:
         send(client, emit::subscribe_to(filter));
         EXPECT_TRUE(client.take<mqtt::Suback>());
         return client;
-    }
-    template <class P>
-    void send(Client& client, const P& packet) {
-        core().received(client.id, client.bytes_of(packet), now_);
-        drain();
     }
     /// What the application was shown since the last call, below a topic.
     std::vector<Shown> see(const std::string& below) {
@@ -119,12 +113,7 @@ protected:
 
     // The link and what lies behind it.
     void connect_relay() {
-        pass(std::chrono::seconds(1));
-        ASSERT_TRUE(dialled_);
-        link_ = std::exchange(dialled_, std::nullopt);
-        edges_ = std::make_unique<ScriptedEdges>(now_);
-        core().opened(*link_, {0, "10.20.0.5:8443", base::Identity{"acme", base::Role::relay, "r"}},
-                      now_);
+        open_link(base::Identity{"acme", base::Role::relay, "r"});
         drain();
     }
     EdgeSession& open(const EdgeLog& log, const std::string& edge = "acme/line3") {
@@ -144,11 +133,6 @@ protected:
         session.sender.send_beat({0, behind, 0}, now_);
         drain();
     }
-    void lose_link(base::CloseCause cause = base::CloseCause::reset) {
-        const auto id = *std::exchange(link_, std::nullopt);
-        core().closed(id, cause, now_);
-        drain();
-    }
 
     void hold_store() { store_is_held_ = true; }
     void release_store() {
@@ -156,68 +140,11 @@ protected:
         drain();
     }
 
-    void pass(base::Duration time) {
-        constexpr base::Duration kStep = std::chrono::milliseconds(10);
-        for (; time > base::Duration{}; time -= kStep) {
-            now_.instant = now_.instant + std::min(kStep, time);
-            now_.wall = now_.wall + std::min(kStep, time);
-            const auto deadline = core().next_deadline();
-            if (deadline && *deadline <= now_.instant) core().expire(now_);
-            drain();
-        }
-    }
-    void drain() {
-        for (bool moved = true; moved;) {
-            moved = false;
-            while (const auto command = core().next_command()) moved = obey(*command) || moved;
-            for (const auto& client : clients_) take(*client);
-            moved = carry_frames() || moved;
-            moved = run_store() || moved;
-        }
-        while (const auto notice = core().next_notice())
-            if (notice->level == base::NoticeLevel::alarm) alarms_.push_back(notice->text);
-    }
-
     ItOptions options_;
     StoreInMemory store_;
-    base::Now now_{base::Instant{std::chrono::hours(1)}, base::WallTime{1'700'000'000'000'000'000}};
-    std::optional<base::ConnectionId> dialled_, link_;
-    Lines alarms_;
 
 private:
-    bool obey(const base::Command& command) {
-        if (const auto* connect = std::get_if<base::Connect>(&command)) dialled_ = connect->id;
-        const auto* close = std::get_if<base::Close>(&command);
-        if (close == nullptr) return false;
-        carry_frames();
-        for (const auto& client : clients_) {
-            if (client->id != close->id) continue;
-            take(*client);
-            client->linked = false;
-        }
-        if (link_ == close->id) link_.reset();
-        core().closed(close->id, base::CloseCause::local, now_);
-        return true;
-    }
-    void take(Client& client) {
-        base::Bytes bytes;
-        while (client.linked && client.reads && core().take_output(client.id, bytes))
-            base::append(client.inbox, bytes);
-    }
-    bool carry_frames() {
-        bool moved = false;
-        base::Bytes bytes;
-        while (link_ && core().take_output(*link_, bytes)) {
-            moved = true;
-            edges().receive(bytes, now_);
-        }
-        while (link_ && edges().take_output(bytes)) {
-            moved = true;
-            core().received(*link_, bytes, now_);
-        }
-        return moved;
-    }
-    bool run_store() {
+    bool run_storage() override {
         if (!job_) job_ = core().next_job(now_);
         if (!job_ || store_is_held_) return false;
         const auto job = *std::exchange(job_, std::nullopt);
@@ -225,13 +152,10 @@ private:
         return true;
     }
 
-    std::unique_ptr<ItCore> core_;
-    std::vector<std::unique_ptr<Client>> clients_;
     Client* application_ = nullptr;
-    std::unique_ptr<ScriptedEdges> edges_;
     std::optional<sinks::StoreJob> job_;
     bool store_is_held_ = false;
-    std::uint64_t next_id_ = 0, next_session_ = 500;
+    std::uint64_t next_session_ = 500;
 };
 
 }  // namespace sallyport::it_core

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/unit/edge/mqtt_client.hpp"
+#include "tests/unit/agent/mqtt_client.hpp"
 
 namespace sallyport::emit {
 

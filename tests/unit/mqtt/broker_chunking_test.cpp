@@ -47,8 +47,8 @@ protected:
                                      event.client_id + '|' + event.topic + '|' + event.payload);
     }
 
-    Outcome play(std::size_t chunk_bytes) {
-        restart(BrokerLimits{});
+    Outcome play(std::size_t chunk_bytes, bool keeps_state) {
+        restart(BrokerLimits{}, BrokerOptions{keeps_state, false});
         chunk_bytes_ = chunk_bytes;
         auto& modern = join("modern");
         auto& old = join("old", Version::v3_1_1);
@@ -61,6 +61,8 @@ protected:
         note_events(outcome);
         acknowledge_all();
         drain();
+        if (const auto batch = broker().next_changes()) broker().changes_saved(batch->upto, now_);
+        drain();
         send_bytes(publisher, last_script());
         note_events(outcome);
         acknowledges_ = true;
@@ -71,11 +73,13 @@ protected:
 };
 
 TEST_F(BrokerChunking, MakesNoDifference) {
-    const Outcome whole = play(0);
-    ASSERT_EQ(whole.events.size(), 9U);
-    EXPECT_GT(whole.transcripts[0].size(), 1'000U);
-    for (const std::size_t chunk_bytes : {1U, 2U, 3U, 7U, 100U, 1'001U})
-        EXPECT_EQ(play(chunk_bytes), whole) << chunk_bytes;
+    for (const bool keeps_state : {false, true}) {
+        const Outcome whole = play(0, keeps_state);
+        ASSERT_EQ(whole.events.size(), 9U);
+        EXPECT_GT(whole.transcripts[0].size(), 1'000U);
+        for (const std::size_t chunk_bytes : {1U, 2U, 3U, 7U, 100U, 1'001U})
+            EXPECT_EQ(play(chunk_bytes, keeps_state), whole) << chunk_bytes;
+    }
 }
 
 }  // namespace

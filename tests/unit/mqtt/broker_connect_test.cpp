@@ -152,6 +152,26 @@ TEST_F(BrokerConnect, KeepAliveEndsAfterOneAndAHalf) {
     EXPECT_EQ(broker().counters().sessions, 0U);
 }
 
+TEST_F(BrokerConnect, TellsV5ClientsTheLongestKeepAlive) {
+    BrokerLimits limits;
+    limits.max_keep_alive = seconds(60);
+    restart(limits);
+    for (const auto asked : {std::uint16_t{0}, std::uint16_t{61}}) {
+        Connect connect = hello(Version::v5, "c");
+        connect.keep_alive_s = asked;
+        auto& client = join(connect);
+        const auto told = find_property(last_connack_.properties, PropertyId::server_keep_alive);
+        ASSERT_TRUE(told) << asked;
+        EXPECT_EQ(told->number, 60U);
+        pass(seconds(91));
+        EXPECT_TRUE(client.close.has_value()) << "the server's holds";
+    }
+    Connect content = hello(Version::v5, "d");
+    content.keep_alive_s = 60;
+    join(content);
+    EXPECT_FALSE(find_property(last_connack_.properties, PropertyId::server_keep_alive));
+}
+
 TEST_F(BrokerConnect, KeepAliveZeroIsOff) {
     auto& client = join("c", Version::v3_1_1);
     EXPECT_FALSE(broker().next_deadline().has_value());

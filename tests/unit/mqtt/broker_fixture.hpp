@@ -32,22 +32,24 @@ struct ScriptedClient {
 
 /// An event with its own memory.
 struct SeenEvent {
-    enum class Kind { published, connected, gone } kind{};
+    enum class Kind { published, released, connected, gone } kind{};
     std::string client_id, topic, payload;
     base::Bytes properties;
     Qos qos{};
     bool retain = false, is_will = false;
+    bool already_distributed = false, already_yours = false;
     bool session_present = false, by_disconnect = false, taken_over = false;
     AckToken token;
 };
 
 class BrokerTest : public testing::Test {
 protected:
-    void restart(const BrokerLimits& limits) {
+    void restart(const BrokerLimits& limits, const BrokerOptions& options = {}) {
         clients_.clear();
         events_.clear();
         to_acknowledge_.clear();
-        broker_ = std::make_unique<Broker>(limits, 42);
+        to_release_.clear();
+        broker_ = std::make_unique<Broker>(limits, 42, options);
     }
 
     Broker& broker() { return *broker_; }
@@ -227,6 +229,8 @@ protected:
     void acknowledge_all() {
         for (const auto& token : std::exchange(to_acknowledge_, {}))
             broker().acknowledge(token, ReasonCode::success, now_);
+        for (const auto& token : std::exchange(to_release_, {}))
+            broker().acknowledge_release(token, now_);
     }
 
     /// The events since the last call.
@@ -256,7 +260,14 @@ private:
             seen.retain = published->retain;
             seen.is_will = published->is_will;
             seen.token = published->token;
+            seen.already_distributed = published->already_distributed;
+            seen.already_yours = published->already_yours;
             to_acknowledge_.push_back(published->token);
+        } else if (const auto* released = std::get_if<Released>(&event)) {
+            seen.kind = SeenEvent::Kind::released;
+            seen.client_id = released->client_id;
+            seen.token = released->token;
+            to_release_.push_back(released->token);
         } else if (const auto* connected = std::get_if<ClientConnected>(&event)) {
             seen.kind = SeenEvent::Kind::connected;
             seen.client_id = connected->client_id;
@@ -291,6 +302,7 @@ private:
     std::vector<std::unique_ptr<ScriptedClient>> clients_;
     std::vector<SeenEvent> events_;
     std::vector<AckToken> to_acknowledge_;
+    std::vector<AckToken> to_release_;
     std::uint64_t next_id_ = 0;
 };
 

@@ -170,12 +170,15 @@ TEST(CommandLine, StatusPrintsTheAgentsAnswerForPeopleOrAsItIs) {
     const auto path = scratch.file("control.sock");
     boost::asio::io_context io;
     const ControlSocket server(io, path, [](std::string_view verb) {
+        if (verb == "page") return std::string("all is well");
         return R"({"asked":")" + std::string(verb) + R"("})";
     });
     std::thread running([&io] { io.run(); });
     auto agent = program();
     agent.paths = [&](const std::string&) { return paths_with_socket(path); };
-    EXPECT_EQ(run(agent, {"status"}).out, "asked: status\n");
+    EXPECT_EQ(run(agent, {"status"}).out, "all is well\n");
+    EXPECT_EQ(run(agent, {"status", "--numbers"}).out, "asked: status\n");
+    EXPECT_EQ(run(agent, {"status", "--numbers", "--json"}).code, 2);
     EXPECT_EQ(run(agent, {"status", "--json"}).out, "{\"asked\":\"status\"}\n");
     io.stop();
     running.join();

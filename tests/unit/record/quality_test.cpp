@@ -1,6 +1,9 @@
 #include "common/record/quality.hpp"
 
+#include <cctype>
+#include <limits>
 #include <ostream>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -97,6 +100,34 @@ TEST(RecordFlags, KeepTheQosApartFromTheRest) {
         EXPECT_EQ(qos_of(static_cast<std::uint16_t>(kAll | qos_bits(qos))), qos);
     }
     EXPECT_EQ(qos_of(kAll), 0U);
+}
+
+TEST(Quality, EveryNameReadsBackInAnySpelling) {
+    for (const auto& row : kRows) {
+        const auto quality = static_cast<Quality>(row.code);
+        EXPECT_EQ(quality_from_name(row.name), quality) << row;
+        std::string loud;
+        for (const char c : row.name)
+            if (c != '.') loud += static_cast<char>(std::toupper(c));
+        EXPECT_EQ(quality_from_name(loud), quality) << row;
+    }
+    for (const auto* other : {"", ".", "Goo", "Good.", "Goods", "Bad/SensorFailure", "192"})
+        EXPECT_EQ(quality_from_name(other).has_value(), std::string_view(other) == "Good.")
+            << other;
+}
+
+TEST(Quality, EveryNumberOfItReadsBack) {
+    for (const auto& row : kRows) {
+        const auto quality = static_cast<Quality>(row.code);
+        EXPECT_EQ(quality_from_number(row.code), quality) << row;
+        if (row.opcua_status == 0 || quality == Quality::bad_last_known) continue;
+        EXPECT_EQ(quality_from_number(row.opcua_status), quality) << row;
+        EXPECT_EQ(quality_from_number(static_cast<std::int32_t>(row.opcua_status)), quality);
+        EXPECT_EQ(quality_from_number(row.opcua_status | 0x0408), quality) << "info bits";
+    }
+    EXPECT_EQ(quality_from_number(0xFFFF'FFFF), Quality::bad);
+    EXPECT_EQ(quality_from_number(0x1'0000'0000), std::nullopt);
+    EXPECT_EQ(quality_from_number(std::numeric_limits<std::int64_t>::min()), std::nullopt);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "edge-agent/runtime/disk_reserve.hpp"
 #include "tests/unit/spool/rig.hpp"
 
 namespace sallyport::spool {
@@ -33,6 +34,15 @@ protected:
     std::filesystem::path directory_;
     std::unique_ptr<FileDisk> disk_;
 };
+
+Checkpoint checkpoint_of(std::vector<record::Tag> tags, std::vector<Cursor> cursors,
+                         record::Seq tags_complete_below) {
+    Checkpoint made;
+    made.tags = std::move(tags);
+    made.cursors = std::move(cursors);
+    made.tags_complete_below = tags_complete_below;
+    return made;
+}
 
 TEST_F(FileDiskTest, CarriesASpoolOverRestarts) {
     auto options = small_options();
@@ -69,9 +79,10 @@ TEST_F(FileDiskTest, CarriesASpoolOverRestarts) {
 TEST_F(FileDiskTest, KeepsTheCheckpoint) {
     ASSERT_TRUE(disk_->load());
     EXPECT_EQ(disk_->load()->tags_complete_below, 1U);
+    ASSERT_TRUE(disk_->save(
+        checkpoint_of({{1, "a"}, {2, "b"}}, {{"hq", UINT64_MAX, {5, 6, UINT64_MAX - 1}, 1}}, 7)));
     ASSERT_TRUE(
-        disk_->save({{{1, "a"}, {2, "b"}}, {{"hq", UINT64_MAX, {5, 6, UINT64_MAX - 1}}}, 7}));
-    ASSERT_TRUE(disk_->save({{{3, std::string("c\0d", 3)}}, {{"lab", 1, {2, 3, 4}}}, 9}));
+        disk_->save(checkpoint_of({{3, std::string("c\0d", 3)}}, {{"lab", 1, {2, 3, 4}, 5}}, 9)));
     disk_ = open();
     const auto checkpoint = disk_->load();
     ASSERT_TRUE(checkpoint);
@@ -82,11 +93,82 @@ TEST_F(FileDiskTest, KeepsTheCheckpoint) {
     ASSERT_EQ(checkpoint->cursors.size(), 1U);
     EXPECT_EQ(checkpoint->cursors[0].destination, "lab");
     EXPECT_EQ(checkpoint->cursors[0].position, (tunnel::Position{2, 3, 4}));
+    EXPECT_EQ(checkpoint->cursors[0].counted_from, 5U);
     EXPECT_EQ(checkpoint->tags_complete_below, 9U);
 }
 
+TEST_F(FileDiskTest, KeepsTheLedger) {
+    record::LedgerRow row{7, {}, 3, false, 90};
+    row.entry = {"hq", record::LedgerReason::refused, 5, UINT64_MAX, 10, 20, 4, {-1}, {2}};
+    auto other = row;
+    other.id = 8;
+    Checkpoint checkpoint;
+    checkpoint.ledger.put = {row, other};
+    checkpoint.gone_below = 70;
+    ASSERT_TRUE(disk_->save(checkpoint));
+    row.settled = true;
+    row.entry.records = 6;
+    checkpoint.ledger = {{row}, {8}};
+    ASSERT_TRUE(disk_->save(checkpoint));
+    disk_ = open();
+    const auto loaded = disk_->load();
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->gone_below, 70U);
+    ASSERT_EQ(loaded->ledger.put.size(), 1U);
+    EXPECT_EQ(loaded->ledger.put[0], row);
+}
+
+TEST_F(FileDiskTest, KeepsTheNewestRecordsOfATagUntilOneCarriesAsMuch) {
+    const auto keep = [&](record::TagId tag, std::uint8_t carries, record::Epoch epoch,
+                          record::Seq seq) {
+        Checkpoint checkpoint;
+        checkpoint.kept.push_back({tag, carries, epoch, seq, {1, 2, 3}});
+        ASSERT_TRUE(disk_->save(checkpoint));
+    };
+    keep(1, 3, 7, 10);  // a retained value
+    keep(1, 1, 7, 20);  // a value does not supersede it
+    keep(1, 0, 8, 30);  // nor does a change of quality
+    keep(2, 1, 8, 30);
+    const auto seqs = [&](const KeptRange& range) {
+        const auto kept = disk_->read_kept(range);
+        EXPECT_TRUE(kept);
+        std::vector<record::Seq> read;
+        for (const auto& each : *kept) read.push_back(each.seq);
+        return read;
+    };
+    using Seqs = std::vector<record::Seq>;
+    EXPECT_EQ(seqs({0, 100, 1000}), (Seqs{10, 20, 30, 30}));
+    EXPECT_EQ(seqs({10, 30, 1000}), (Seqs{20}));
+    EXPECT_EQ(seqs({0, 100, 1}), (Seqs{10}));
+    EXPECT_EQ(seqs({20, 100, 1}), (Seqs{30, 30})) << "all of a seq";
+    keep(1, 3, 9, 40);
+    disk_ = open();
+    EXPECT_EQ(seqs({0, 100, 1000}), (Seqs{30, 40}));
+    const auto loaded = disk_->load();
+    ASSERT_EQ(loaded->kept_runs.size(), 2U);
+    EXPECT_EQ(loaded->kept_runs[0], (tunnel::Run{8, 30, 30}));
+    EXPECT_EQ(loaded->kept_runs[1], (tunnel::Run{9, 40, 40}));
+}
+
+TEST_F(FileDiskTest, HoldsAReserveForTheLedger) {
+    const auto reserve = directory_ / "state.reserve";
+    ASSERT_TRUE(std::filesystem::exists(reserve));
+    EXPECT_EQ(std::filesystem::file_size(reserve), edge_agent::DiskReserve::kBytes);
+    edge_agent::DiskReserve held(reserve);
+    EXPECT_TRUE(held.is_held());
+    EXPECT_TRUE(held.give_up());
+    EXPECT_FALSE(held.give_up());
+    EXPECT_FALSE(std::filesystem::exists(reserve));
+    held.take_if_room();
+    EXPECT_TRUE(held.is_held());
+    EXPECT_EQ(std::filesystem::file_size(reserve), edge_agent::DiskReserve::kBytes);
+    edge_agent::DiskReserve too_large(directory_ / "large", 1ULL << 60U);
+    EXPECT_FALSE(too_large.is_held());
+    EXPECT_FALSE(std::filesystem::exists(directory_ / "large"));
+}
+
 TEST_F(FileDiskTest, MovesADamagedCheckpointAside) {
-    ASSERT_TRUE(disk_->save({{{1, "a"}}, {}, 7}));
+    ASSERT_TRUE(disk_->save(checkpoint_of({{1, "a"}}, {}, 7)));
     disk_.reset();
     for (const auto* part : {"state.db-wal", "state.db-shm"})
         std::filesystem::remove(directory_ / part);

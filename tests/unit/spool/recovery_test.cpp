@@ -237,6 +237,19 @@ TEST(Recovery, WritesTheTailAfreshWhenItsSyncFails) {
     EXPECT_TRUE(same(rig.deliver().records, rig.accepted()));
 }
 
+TEST(Recovery, CountsNothingWhoseFileMayLoseItsName) {
+    ModelDisk disk;
+    Rig rig(disk);
+    ASSERT_TRUE(rig.start());
+    rig.append_many(20);
+    rig.run_until_synced();
+    disk.fail(ModelDisk::Kind::sync_directory, 1, DiskError::io, 10);
+    EXPECT_FALSE(rig.start());
+    disk.clear_faults();
+    ASSERT_TRUE(rig.start());
+    EXPECT_TRUE(same(rig.deliver().records, rig.accepted()));
+}
+
 TEST(Recovery, StartsOnAFullDiskAndGoesOnWhenThereIsRoom) {
     ModelDisk disk;
     Rig rig(disk);

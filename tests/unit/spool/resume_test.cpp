@@ -118,21 +118,23 @@ TEST(Resume, OfATrimmedLogNamesWhatIsMissing) {
     ASSERT_GT(first, 1U);
     ASSERT_LE(first, middle.seq);
 
-    // Another store, with nothing.
+    // Another store, with nothing: the newest record of each of the eleven tags, then the log.
+    constexpr std::size_t kTags = 11;
     log.rig.spool().open_reader(kHq, {2, {}, 0});
     auto delivery = log.rig.drain();
-    EXPECT_TRUE(same(delivery.records, log.behind(first - 1)));
+    EXPECT_TRUE(same(delivery.records, log.behind(first - 1 - kTags)));
     ASSERT_EQ(delivery.gaps.size(), 1U);
     EXPECT_EQ(delivery.gaps[0].why, GapReason::before_log);
     EXPECT_EQ(delivery.gaps[0].from, 1U);
-    EXPECT_EQ(delivery.gaps[0].to, first - 1);
+    EXPECT_EQ(delivery.gaps[0].to, first - 1 - kTags);
     EXPECT_EQ(delivery.gaps[0].epoch, delivery.records.front().epoch);
 
     // A position that is trimmed, and not the cursor's.
     delivery = log.rig.deliver(log.all.ends[0]);
+    EXPECT_TRUE(same(delivery.records, log.behind(first - 1 - kTags)));
     ASSERT_EQ(delivery.gaps.size(), 1U);
     EXPECT_EQ(delivery.gaps[0].why, GapReason::unknown_position);
-    EXPECT_EQ(delivery.gaps[0].to, first - 1);
+    EXPECT_EQ(delivery.gaps[0].to, first - 1 - kTags);
 
     // The cursor's own.
     delivery = log.rig.deliver(middle);
@@ -146,17 +148,23 @@ TEST(Resume, NamesNoGapToAFarSideThatHasAllThatIsGone) {
     ASSERT_TRUE(rig.start());
     rig.append_many(50);
     rig.run_until_synced();
-    rig.spool().advance_cursor(kHq, 7, rig.deliver().ends.back());
+    const auto end = rig.deliver().ends.back();
+    rig.spool().advance_cursor(kHq, 7, end);
     rig.wait(std::chrono::seconds(2));
     rig.run_jobs();
     ASSERT_TRUE(rig.start());
     rig.run_jobs();
     ASSERT_EQ(rig.spool().stats().first, 51U);
-    // It knows no run of this log any more, so it has no position to name.
-    rig.spool().open_reader(kHq, {7, {}, 0});
+    // The session names its run, though nothing of it is left.
+    rig.spool().open_reader(kHq, {7, end, 0});
     EXPECT_TRUE(rig.drain().gaps.empty());
-    rig.spool().open_reader(kHq, {8, {}, 0});
-    EXPECT_EQ(rig.drain().gaps.size(), 1U);
+    // One that has no position in it lost what it had: another store, or an older copy of its own.
+    for (const std::uint64_t store : {8U, 7U}) {
+        rig.spool().open_reader(kHq, {store, {}, 0});
+        const auto delivery = rig.drain();
+        EXPECT_EQ(delivery.gaps.size(), 1U);
+        EXPECT_EQ(delivery.records.size(), 11U) << "the newest of each tag";
+    }
 }
 
 TEST(Resume, SurvivesARestartAndATornTail) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "edge-agent/spool/entry_format.hpp"
+#include "edge-agent/spool/kept.hpp"
 #include "tests/simulation/model_disk.hpp"
 #include "tests/unit/spool/rig.hpp"
 
@@ -227,7 +228,7 @@ TEST(Runs, AreNeverMoreThanASessionCanName) {
     ASSERT_TRUE(rig.start());
     rig.run_jobs();
     EXPECT_LE(rig.spool().runs().size(), tunnel::kRunsMax);
-    EXPECT_EQ(rig.spool().runs().front().first, rig.spool().stats().first);
+    EXPECT_LE(rig.spool().stats().segments, kLogRunsMax);
     EXPECT_EQ(rig.spool().stats().dropped_records, rig.spool().stats().first - 1);
     const auto delivery = rig.deliver();
     EXPECT_EQ(delivery.records.back().seq, name.first);

@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <set>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -357,6 +358,33 @@ TEST(ReceiverCredit, GrowsWithWhatTheSinkHas) {
     EXPECT_EQ(ack->position, entry(1, 1, 3).end);
     EXPECT_EQ(ack->credit, kWindowBytesFirst + bytes);
     EXPECT_FALSE(scripted.receiver.next_frame());
+}
+
+/// Answers to a Beat that tells of so many records without an ack, by kind.
+std::vector<FrameKind> answers_to_beat(Receiver& receiver, Arrived& arrived,
+                                       std::uint64_t spooled_records) {
+    Beat beat;
+    beat.spooled_records = spooled_records;
+    deliver(receiver, encode(kSession, beat), arrived, at(2s));
+    std::vector<FrameKind> kinds;
+    while (const auto message = receiver.next_frame())
+        kinds.push_back(static_cast<FrameKind>(decode_frame(*message)->kind));
+    return kinds;
+}
+
+TEST(ReceiverAcks, TheNewestIsRepeatedToAnEdgeThatStillWaits) {
+    Scripted scripted;
+    while (scripted.receiver.next_frame()) continue;
+    const std::vector echo_alone{FrameKind::echo};
+    EXPECT_EQ(answers_to_beat(scripted.receiver, scripted.arrived, 3), echo_alone)
+        << "nothing is acknowledged yet";
+    ASSERT_FALSE(scripted.batch(1, 1, 3));
+    scripted.receiver.acknowledge(scripted.arrived.entries[0], scripted.arrived.entry_bytes.at(0),
+                                  at(1s));
+    scripted.receiver.next_frame();  // lost
+    const std::vector both{FrameKind::echo, FrameKind::ack};
+    EXPECT_EQ(answers_to_beat(scripted.receiver, scripted.arrived, 3), both);
+    EXPECT_EQ(answers_to_beat(scripted.receiver, scripted.arrived, 0), echo_alone);
 }
 
 TEST(ReceiverCredit, IsCountedBeforeTheEntryIsRead) {

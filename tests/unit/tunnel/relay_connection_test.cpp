@@ -36,7 +36,7 @@ protected:
     void dial(base::Duration now) {
         EXPECT_FALSE(ended(relay.expire(at(now))));
         id = command<base::Connect>().id;
-        EXPECT_EQ(relay.state(), "dialling");
+        EXPECT_EQ(relay.status().state, "dialling");
     }
     /// Dials and opens; the Hello waits.
     void open(base::Duration now) {
@@ -59,7 +59,7 @@ protected:
     /// How long it waits after closed(), said at `now`.
     base::Duration pause_after_close(CloseCause cause, base::Duration now) {
         relay.closed(cause, at(now));
-        EXPECT_EQ(relay.state(), "waiting");
+        EXPECT_EQ(relay.status().state, "waiting");
         const auto deadline = relay.next_deadline();
         EXPECT_TRUE(deadline);
         return deadline ? *deadline - at(now).instant : base::Duration{};
@@ -70,7 +70,7 @@ protected:
 };
 
 TEST_F(Connection, DialsAtOnceAndOnce) {
-    EXPECT_EQ(relay.state(), "waiting");
+    EXPECT_EQ(relay.status().state, "waiting");
     EXPECT_EQ(relay.next_deadline(), at(0s).instant);
     dial(0s);
     EXPECT_TRUE(base::is_dialled(id));
@@ -81,7 +81,7 @@ TEST_F(Connection, DialsAtOnceAndOnce) {
 
 TEST_F(Connection, SaysHelloWithItsNameAndProcess) {
     open(0s);
-    EXPECT_EQ(relay.state(), "greeting");
+    EXPECT_EQ(relay.status().state, "greeting");
     EXPECT_EQ(command<base::OutputReady>().id, id);
     base::Bytes message;
     ASSERT_TRUE(relay.take_output(message));
@@ -96,8 +96,8 @@ TEST_F(Connection, SaysHelloWithItsNameAndProcess) {
 
 TEST_F(Connection, IsUpWithTheWelcome) {
     come_up(0s);
-    EXPECT_EQ(relay.state(), "up");
-    EXPECT_EQ(relay.links_opened(), 1U);
+    EXPECT_EQ(relay.status().state, "up");
+    EXPECT_EQ(relay.status().links_opened, 1U);
 }
 
 TEST_F(Connection, EndsWithAPeerThatIsNotARelay) {
@@ -112,8 +112,8 @@ TEST_F(Connection, EndsWithAPeerThatIsNotARelay) {
         EXPECT_FALSE(close.flush);
         base::Bytes message;
         EXPECT_FALSE(other.take_output(message));  // not a word, not even Hello
-        EXPECT_EQ(other.links_opened(), 0U);
-        EXPECT_EQ(other.state(), "closing");
+        EXPECT_EQ(other.status().links_opened, 0U);
+        EXPECT_EQ(other.status().state, "closing");
     }
 }
 
@@ -122,7 +122,7 @@ TEST_F(Connection, EndsWithAPeerThatShowsNoCertificate) {
     EXPECT_TRUE(ended(relay.opened(id, {0, "10.20.0.5:8443", std::nullopt}, at(0s))));
     EXPECT_FALSE(command<base::Close>().flush);
     relay.closed(CloseCause::local, at(0s));
-    EXPECT_EQ(relay.last_failure(), "the peer's certificate does not say relay");
+    EXPECT_EQ(relay.status().last_failure, "the peer's certificate does not say relay");
 }
 
 TEST_F(Connection, DialsAgainAfterAFailureWithinItsPause) {
@@ -130,7 +130,7 @@ TEST_F(Connection, DialsAgainAfterAFailureWithinItsPause) {
     const auto pause = pause_after_close(CloseCause::refused, 1s);
     EXPECT_GE(pause, Backoff::kShortest);
     EXPECT_LE(pause, Backoff::kLongest);
-    EXPECT_EQ(relay.last_failure(), "refused");
+    EXPECT_EQ(relay.status().last_failure, "refused");
     EXPECT_FALSE(ended(relay.expire(at(1s + pause - 1ns))));
     EXPECT_FALSE(relay.next_command());
     const auto before = id;
@@ -157,8 +157,8 @@ TEST_F(Connection, AFailedDialEndsNoLink) {
 TEST_F(Connection, TellsWhyALinkEnded) {
     come_up(0s);
     EXPECT_EQ(ended(relay.closed(CloseCause::reset, at(1s))), "reset");
-    EXPECT_EQ(relay.last_failure(), "reset");
-    EXPECT_EQ(relay.state(), "waiting");
+    EXPECT_EQ(relay.status().last_failure, "reset");
+    EXPECT_EQ(relay.status().state, "waiting");
     EXPECT_FALSE(relay.is_up());
 }
 
@@ -187,12 +187,12 @@ TEST_F(Connection, EndsAfterAGoodbyeAndWaitsAsAsked) {
     come_up(0s);
     const auto why = ended(relay.received(id, encode(Bye{ByeReason::shutdown, 5000}), at(1s)));
     EXPECT_EQ(why, "the relay said goodbye: shutdown");
-    EXPECT_EQ(relay.state(), "closing");
+    EXPECT_EQ(relay.status().state, "closing");
     EXPECT_TRUE(command<base::Close>().flush);
     const auto pause = pause_after_close(CloseCause::local, 1s);
     EXPECT_GE(pause, 5s);
     EXPECT_LE(pause, 6s);
-    EXPECT_EQ(relay.last_failure(), "the relay said goodbye: shutdown");
+    EXPECT_EQ(relay.status().last_failure, "the relay said goodbye: shutdown");
 }
 
 TEST_F(Connection, BelievesAGoodbyeUpToAMinuteAndOnce) {
@@ -216,11 +216,11 @@ TEST_F(Connection, EndsASilentLink) {
     come_up(0s);
     EXPECT_FALSE(ended(relay.expire(at(6s - 1ns))));
     EXPECT_EQ(ended(relay.expire(at(6s))), "silent");
-    EXPECT_EQ(relay.state(), "closing");
+    EXPECT_EQ(relay.status().state, "closing");
     command<base::OutputReady>();  // its ping
     EXPECT_FALSE(command<base::Close>().flush);
     EXPECT_FALSE(ended(relay.closed(CloseCause::local, at(6s))));  // said already
-    EXPECT_EQ(relay.last_failure(), "silent");
+    EXPECT_EQ(relay.status().last_failure, "silent");
 }
 
 TEST_F(Connection, PartsOfAFrameKeepALinkAlive) {
@@ -266,9 +266,9 @@ TEST_F(Connection, AnnouncesItsPingsAndPongs) {
     relay.expire(at(2s));
     command<base::OutputReady>();
     EXPECT_EQ(taken(), std::vector{FrameKind::ping});
-    EXPECT_FALSE(relay.round_trip());
+    EXPECT_FALSE(relay.status().round_trip);
     relay.received(id, encode(Ping{1}, FrameKind::pong), at(2s + 7ms));
-    EXPECT_EQ(relay.round_trip(), 7ms);
+    EXPECT_EQ(relay.status().round_trip, 7ms);
 }
 
 TEST_F(Connection, DropsFramesWhileThereIsNoLink) {
@@ -290,7 +290,7 @@ TEST_F(Connection, ForgetsWhatWasQueuedOnTheLinkBefore) {
     EXPECT_EQ(relay.queued_bytes(), 0U);
     come_up(1s + pause);
     EXPECT_TRUE(taken().empty());
-    EXPECT_EQ(relay.links_opened(), 2U);
+    EXPECT_EQ(relay.status().links_opened, 2U);
 }
 
 TEST_F(Connection, DropsOneSessionsFrames) {
@@ -311,7 +311,7 @@ TEST_F(Connection, SaysGoodbyeWhenShutDownAndDialsNoMore) {
     EXPECT_EQ(taken(), std::vector{FrameKind::bye});
     // The end that was asked for is no news to the owner.
     EXPECT_FALSE(ended(relay.closed(CloseCause::local, at(1s))));
-    EXPECT_EQ(relay.state(), "waiting");
+    EXPECT_EQ(relay.status().state, "waiting");
     EXPECT_FALSE(relay.next_deadline());
     EXPECT_FALSE(ended(relay.expire(at(1h))));
     EXPECT_FALSE(relay.next_command());

@@ -1,0 +1,111 @@
+// The topic that a tag's values are published on: in which format, where a backlog goes, and what
+// is done there when the quality changes and no value comes.
+//
+//   mirror  the retained copy's properties change in place; nothing is published again
+//   vqt     the last value is published again with its new quality, its time as it was
+//
+// With a prefix for what is historical, such a value goes there, and the tag's own topic gets only
+// the newest of them, when its owner says that the backlog is through (publish_held).
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/mqtt/broker.hpp"
+#include "common/record/json_text.hpp"
+#include "common/record/quality.hpp"
+#include "it-agent/emit/vqt.hpp"
+
+namespace sallyport::emit {
+
+enum class Format { mirror, vqt };
+
+struct EmissionOptions {
+    Format format = Format::mirror;
+    record::JsonPointer vqt_value{};  // where a JSON payload has its value; all of it: empty
+    std::string historical_prefix{};  // empty: a backlog goes to the tags' own topics
+    /// Values kept to be published again, of one edge. A tag beyond it is told null instead.
+    std::size_t kept_bytes_max = 256U << 20U;
+};
+
+/// A value as it is emitted.
+struct Value {
+    base::ByteView payload;
+    base::ByteView properties;  // in format `mirror`
+    mqtt::Qos qos = mqtt::Qos::at_most_once;
+    bool retain = false;
+    record::Quality quality = record::Quality::good;
+    bool historical = false;
+    std::uint64_t stage = 0;  // what stage() gave for it; 0: it was not staged
+};
+/// The sink's store has the retained copies of values, and states are told afresh by every start.
+constexpr bool kOwnerKeepsRetained = true;
+
+/// What is remembered of one tag's topic.
+class ValueTopic {
+    friend class ValueTopics;
+    base::Bytes payload_, properties_;  // vqt, or held: the last value
+    base::Bytes retained_properties_;   // mirror; empty: nothing is retained
+    // vqt: with which quality the last value went; nothing: none did, or it cleared the topic. And
+    // which one its retained copy says, where it has one.
+    std::optional<record::Quality> sent_, retained_as_;
+    mqtt::Qos qos_ = mqtt::Qos::at_most_once;
+    bool retain_ = false;
+    bool held_ = false;  // the last value went to the prefix and is still to come here
+    bool kept_ = false;  // payload_ and properties_ are the last value's
+
+public:
+    bool is_held() const { return held_; }
+};
+
+/// The topics of one edge's tags.
+class ValueTopics {
+public:
+    ValueTopics(EmissionOptions options, mqtt::Broker& broker)
+        : options_(std::move(options)), broker_(broker) {}
+
+    const std::string& historical_prefix() const { return options_.historical_prefix; }
+
+    /// The first of two steps around the sink's commit: the value goes into the queues of lasting
+    /// sessions, to be saved with it. emit() does the rest.
+    std::uint64_t stage(const std::string& topic, Value value, base::Now now);
+    /// `overlay`: what is shown instead of every tag's own quality.
+    void emit(ValueTopic& state, const std::string& topic, const Value& value,
+              std::optional<record::Quality> overlay, base::Now now);
+    /// A retained value of before this start, in format `mirror`, shown with `quality`.
+    void restore(ValueTopic& state, const std::string& topic, const Value& value, base::Now now);
+    /// The retained copy of the tag's value has these properties; empty: there is none.
+    void retained(ValueTopic& state, const std::string& topic, base::Bytes properties,
+                  std::optional<record::Quality> overlay);
+    /// Whether the topic says another quality than this, or has a value to come. In format mirror
+    /// only the retained copy says one, whose quality its owner knows.
+    bool has_to_show(const ValueTopic& state, record::Quality quality) const {
+        return state.held_ ||
+               (state.sent_ && (state.sent_ != quality || state.retained_as_ != quality));
+    }
+    /// The tag is of this quality now.
+    void show(ValueTopic& state, const std::string& topic, record::Quality quality, base::Now now);
+    /// The backlog is through: a value that waits for that comes on its own topic, as it is.
+    void publish_held(ValueTopic& state, const std::string& topic, record::Quality quality,
+                      base::Now now);
+    std::size_t held() const { return held_; }
+
+private:
+    mqtt::Message render(const std::string& topic, const Value& value, record::Quality quality);
+    void publish(const std::string& topic, const Value& value, record::Quality quality,
+                 base::Now now);
+    void publish_in_place(ValueTopic& state, const std::string& topic, const Value& value,
+                          std::optional<record::Quality> overlay, base::Now now);
+    void render_kept(const ValueTopic& state, record::Quality quality);
+    void keep(ValueTopic& state, const Value& value);
+    void forget(ValueTopic& state);
+    void hold(ValueTopic& state, bool on);
+
+    EmissionOptions options_;
+    mqtt::Broker& broker_;
+    std::size_t kept_bytes_ = 0, held_ = 0;
+    VqtMessage message_;  // scratch
+    std::string json_;    // scratch
+};
+
+}  // namespace sallyport::emit

@@ -1,0 +1,168 @@
+#include "tests/simulation/tunnel_watch.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace sallyport::simulation {
+
+using tunnel::FrameKind;
+
+EdgeSite* TunnelWatch::edge_of(const Host& host) {
+    const auto found =
+        std::ranges::find_if(edges_, [&](EdgeSite& edge) { return &edge.host() == &host; });
+    return found == edges_.end() ? nullptr : &*found;
+}
+
+ItSite* TunnelWatch::it_of(const Host& host) {
+    const auto found = std::ranges::find_if(its_, [&](ItSite& it) { return &it.host() == &host; });
+    return found == its_.end() ? nullptr : &*found;
+}
+
+void TunnelWatch::sent(const Host& from, base::ByteView message) {
+    const auto frame = tunnel::decode_frame(message);
+    if (!frame) return run_.violate("format: a frame was sent that cannot be read");
+    const auto found = sessions_.find(frame->session);
+    if (found == sessions_.end()) return;
+    auto& session = found->second;
+    const auto kind = FrameKind{frame->kind};
+    if (&from == &session.edge->host()) edge_sends(session, kind, frame->body);
+    if (&from != &session.it->host() || kind != FrameKind::ack) return;
+    if (const auto ack = tunnel::decode_ack(frame->body)) it_acknowledges(session, *ack);
+}
+
+void TunnelWatch::edge_sends(Session& session, FrameKind kind, base::ByteView body) {
+    if (!session.is_placed) note_place(session, kind, body);
+    if (kind == FrameKind::batch) edge_sends_batch(session, body);
+}
+
+/// What the edge answers to a Resume tells how it found its place.
+void TunnelWatch::note_place(Session& session, FrameKind kind, base::ByteView body) {
+    if (kind == FrameKind::log || kind == FrameKind::define) return;
+    session.is_placed = true;
+    if (session.resumed.epoch == 0) return run_.counters.add(Event::resume_from_nothing);
+    if (kind == FrameKind::gap) {
+        const auto gap = tunnel::decode_gap(body);
+        if (gap && gap->why == tunnel::GapReason::unknown_position)
+            return run_.counters.add(Event::position_unknown);
+    }
+    const auto* core = session.edge->core();
+    const auto first = core == nullptr ? 0 : core->status(session.edge->host().now()).spool.first;
+    run_.counters.add(session.resumed.seq < first ? Event::resume_from_cursor
+                                                  : Event::resume_from_position);
+}
+
+void TunnelWatch::edge_sends_batch(Session& session, base::ByteView body) {
+    if (session.sent_bytes >= session.credit)
+        run_.violate(fmt::format("P9: {} sent {} bytes within a credit of {}", session.edge->name(),
+                                 session.sent_bytes + body.size(), session.credit));
+    const auto head = tunnel::decode_batch(body, records_);
+    if (!head) return run_.violate("format: a batch was sent that cannot be read");
+    for (const auto& record : records_) {
+        if (session.edge->log().find({head->epoch, record.seq}) != nullptr) continue;
+        run_.violate(fmt::format("P1: {} sent record {} before it was on disk",
+                                 session.edge->name(), record.seq));
+        break;
+    }
+    session.sent_bytes += body.size();
+    session.sent.push_back({{head->epoch, head->last, 0}, session.sent_bytes});
+    if (session.sent_bytes >= session.credit) run_.counters.add(Event::credit_exhausted);
+}
+
+/// P3: acknowledged means committed.
+void TunnelWatch::it_acknowledges(const Session& session, const tunnel::Ack& ack) {
+    const auto& store = session.it->store();
+    if (ack.position.epoch == 0 ||
+        store.position(session.edge->qualified(), ack.position.epoch) >= ack.position.seq)
+        return;
+    run_.violate(
+        fmt::format("P3: {} acknowledged {} up to record {}, which its store does not have",
+                    session.it->name(), session.edge->name(), ack.position.seq));
+}
+
+void TunnelWatch::delivered(const Host& to, base::ByteView message) {
+    const auto frame = tunnel::decode_frame(message);
+    if (!frame) return;
+    const auto kind = FrameKind{frame->kind};
+    if (frame->session == tunnel::SessionId{0}) {
+        auto* edge = edge_of(to);
+        if (edge == nullptr || kind != FrameKind::opened) return;
+        const auto opened = tunnel::decode_opened(frame->body);
+        if (!opened) return;
+        for (auto& it : its_)
+            if (it.qualified() == opened->peer) {
+                sessions_[opened->session] = {};
+                sessions_[opened->session].edge = edge;
+                sessions_[opened->session].it = &it;
+            }
+        return;
+    }
+    const auto found = sessions_.find(frame->session);
+    if (found == sessions_.end()) return;
+    auto& session = found->second;
+    if (&to == &session.edge->host()) edge_hears(session, kind, frame->body);
+    if (&to != &session.it->host()) return;
+    if (kind == FrameKind::batch) it_hears_batch(session, frame->body);
+    if (kind != FrameKind::gap) return;
+    if (const auto gap = tunnel::decode_gap(frame->body)) it_hears_gap(session, *gap);
+}
+
+void TunnelWatch::edge_hears(Session& session, FrameKind kind, base::ByteView body) {
+    if (kind == FrameKind::resume) {
+        if (const auto resume = tunnel::decode_resume(body)) {
+            session.resumed = resume->position;
+            session.credit = session.first_window = resume->credit;
+        }
+    } else if (kind == FrameKind::ack) {
+        if (const auto ack = tunnel::decode_ack(body)) edge_hears_ack(session, *ack);
+    }
+}
+
+void TunnelWatch::edge_hears_ack(Session& session, const tunnel::Ack& ack) {
+    session.credit = std::max(session.credit, ack.credit);
+    if (ack.position == session.resumed && ack.position.epoch != 0)
+        run_.counters.add(Event::lost_ack_made_good);
+    const auto acked = std::ranges::find_if(session.sent, [&](const auto& sent) {
+        return sent.first.epoch == ack.position.epoch && sent.first.seq == ack.position.seq;
+    });
+    if (acked == session.sent.end()) return;
+    if (session.credit - std::min(session.credit, acked->second) != session.first_window)
+        run_.counters.add(Event::window_changed);
+    session.sent.erase(session.sent.begin(), acked + 1);
+}
+
+void TunnelWatch::it_hears_gap(const Session& session, const tunnel::Gap& gap) {
+    gaps_[{session.edge, session.it}].push_back(gap);
+    switch (gap.why) {
+        case tunnel::GapReason::damaged: run_.counters.add(Event::gap_damaged); break;
+        case tunnel::GapReason::dropped: run_.counters.add(Event::gap_dropped); break;
+        case tunnel::GapReason::before_log: run_.counters.add(Event::gap_before_log); break;
+        case tunnel::GapReason::refused:
+        case tunnel::GapReason::unknown_position: break;
+    }
+}
+
+void TunnelWatch::it_hears_batch(const Session& session, base::ByteView body) {
+    const auto head = tunnel::decode_batch(body, records_);
+    if (!head) return;
+    auto next = head->first;
+    for (const auto& record : records_) {
+        for (; next < record.seq; ++next)
+            passed_over_[{session.edge, session.it}].insert({head->epoch, next});
+        next = record.seq + 1;
+    }
+}
+
+bool TunnelWatch::was_passed_over(const EdgeSite& edge, const ItSite& it,
+                                  const Identity& identity) const {
+    const auto found = passed_over_.find({&edge, &it});
+    return found != passed_over_.end() && found->second.contains(identity);
+}
+
+const std::vector<tunnel::Gap>& TunnelWatch::gaps(const EdgeSite& edge, const ItSite& it) const {
+    static const std::vector<tunnel::Gap> none;
+    const auto found = gaps_.find({&edge, &it});
+    return found == gaps_.end() ? none : found->second;
+}
+
+}  // namespace sallyport::simulation
