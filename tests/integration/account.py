@@ -1,8 +1,19 @@
 """What a device counted held against what an application counted, by the device's own numbers."""
 
+from dataclasses import dataclass
+
 from claims import same
 
 TOPICS = 8
+
+
+@dataclass(frozen=True)
+class Tally:
+    sent: int
+    acknowledged: int
+    delivered: int
+    lost: list      # numbers that were acknowledged and did not arrive
+    repeats: int    # arrivals of numbers that had arrived
 
 
 def topic_of(number):
@@ -26,8 +37,9 @@ def number_of(message):
     return number
 
 
-def check(run, publisher, messages, may_miss=False):
-    """All acknowledged numbers arrived; first arrivals in order; twice only what was sent twice."""
+def check(run, publisher, messages, may_miss=False, seqs_rise=True):
+    """All acknowledged numbers arrived; first arrivals in order; twice only what was sent twice;
+    each identity once, and their seqs rise as the arrivals do."""
     numbers = [number_of(message) for message in messages]
     arrived = set(numbers)
     lost = sorted(set(publisher.acknowledged) - arrived)
@@ -42,17 +54,27 @@ def check(run, publisher, messages, may_miss=False):
             seen.add(number)
             newest = number
 
-    identities = [message.identity for message in messages]
-    same("records that came twice under one identity", 0, len(identities) - len(set(identities)))
+    check_identities(messages, seqs_rise)
     repeats = len(numbers) - len(arrived)
-    twice = {number for number in arrived if number in set(publisher.sent_again)}
-    extra = {number for number in repeated(numbers) if number not in twice}
+    sent_again = set(publisher.sent_again)
+    extra = repeated(numbers) - sent_again
     same("numbers that came again though their device sent them once", set(), extra)
     assert repeats <= len(publisher.sent_again), (repeats, len(publisher.sent_again))
-    run.measured(f"sent {publisher.sent}, acknowledged {len(set(publisher.acknowledged))}, "
-                 f"delivered {len(arrived)}, {'missed' if may_miss else 'lost'} {len(lost)}, "
+    tally = Tally(publisher.sent, len(set(publisher.acknowledged)), len(arrived), lost, repeats)
+    run.measured(f"sent {tally.sent}, acknowledged {tally.acknowledged}, "
+                 f"delivered {tally.delivered}, {'missed' if may_miss else 'lost'} {len(lost)}, "
                  f"repeats {repeats} (sent again by the device: {len(publisher.sent_again)})")
-    return lost
+    return tally
+
+
+def check_identities(messages, seqs_rise=True):
+    identities = [message.identity for message in messages]
+    same("records that came twice under one identity", 0, len(identities) - len(set(identities)))
+    newest = {}
+    for edge, epoch, seq in identities:
+        assert not seqs_rise or seq > newest.get(edge, 0), (
+            f"seq {seq} of epoch {epoch} arrives behind {newest[edge]} of {edge}")
+        newest[edge] = seq
 
 
 def repeated(numbers):

@@ -176,7 +176,7 @@ def cases(run, office):
 
 @claim("the relay refuses every wrong certificate before a byte of HTTP, names it, "
        "and lets the right one in",
-       smoke=True, limit_s=120)
+       smoke=True, limit_s=120, beside=True)
 def wrong_certificates(run):
     with Plant(run) as plant:
         plant.relay.start()
@@ -196,7 +196,7 @@ def wrong_certificates(run):
         same("agents that were admitted to the tunnel", 0, plant.relay.status()["admitted"])
 
 
-@claim("a listener for edges refuses an it-agent, one for it-agents an edge")
+@claim("a listener for edges refuses an it-agent, one for it-agents an edge", beside=True)
 def roles_of_listeners(run):
     with Plant(run) as plant:
         second = plant.spare_port()
@@ -227,7 +227,8 @@ def bytes_for(credentials, server):
         return b""
 
 
-@claim("an edge says nothing to a relay of another authority, nor to one that is not a relay")
+@claim("an edge says nothing to a relay of another authority, nor to one that is not a relay",
+       beside=True)
 def false_relay(run):
     with Plant(run) as plant, Plant(run, "other") as other:
         server = socket.create_server((HOST, plant.spare_port()))

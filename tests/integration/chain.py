@@ -50,7 +50,8 @@ def publish(plant, topic, *options, version="mqttv5"):
     assert done.returncode == 0, f"mosquitto_pub: {done.stderr}"
 
 
-@claim("a message published in OT arrives in IT with quality, source time and identity", smoke=True)
+@claim("a message published in OT arrives in IT with quality, source time and identity", smoke=True,
+       beside=True)
 def one_message(run):
     with Plant(run).start() as plant:
         with Listening(plant, "plant/#", "mqttv5", "%t|%q|%x|%P") as listening:
@@ -79,7 +80,7 @@ def one_message(run):
         assert "historical" not in told, told
 
 
-@claim("an MQTT 3.1.1 subscriber gets the plain bytes")
+@claim("an MQTT 3.1.1 subscriber gets the plain bytes", beside=True)
 def plain_bytes(run):
     with Plant(run).start() as plant:
         with Listening(plant, "plant/#", "mqttv311", "%t|%x", "-q", "1") as listening:
@@ -87,7 +88,7 @@ def plain_bytes(run):
             same("v3.1.1 to v3.1.1", f"plant/raw|{b'plain'.hex()}", listening.wait_line().lower())
 
 
-@claim("a retained value reaches a late subscriber, and its clearing crosses too")
+@claim("a retained value reaches a late subscriber, and its clearing crosses too", beside=True)
 def retained_value(run):
     with Plant(run).start() as plant:
         publish(plant, "plant/level", "-q", "1", "-r", "-m", "17")

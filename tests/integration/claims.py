@@ -7,12 +7,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+ROW_MARK = "      row: "  # before a line of the table of faults, in a test's output
+
 # The bounds of the design hold on a quiet machine; a shared one gets this many times as long.
 BOUND_FACTOR = 5
 
 MODULES = (
-    "self_check", "chain", "certificates", "outage", "kills", "command_line", "watching",
-    "listening", "paho_clients", "npm_clients", "replay", "path_state", "steady",
+    "self_check", "chaos_check", "chain", "certificates", "outage", "kills", "command_line",
+    "watching", "listening", "paho_clients", "npm_clients", "replay", "path_state", "steady",
+    "fault_kills", "fault_links", "fault_frames", "fault_disk", "fault_spool", "fault_load",
+    "fault_values", "complaints",
 )
 
 
@@ -27,17 +31,18 @@ class Claim:
     function: object
     smoke: bool
     limit_s: int  # the runner ends the test after this
+    beside: bool  # may run while others do: it measures nothing that a busy machine would spoil
 
 
 _claims = []
 
 
-def claim(text, smoke=False, limit_s=90):
+def claim(text, smoke=False, limit_s=90, beside=False):
     """Makes a function a test: it takes a Run, and fails by raising."""
 
     def register(function):
         name = f"{function.__module__}.{function.__name__}"
-        _claims.append(Claim(name, text, function, smoke, limit_s))
+        _claims.append(Claim(name, text, function, smoke, limit_s, beside))
         return function
 
     return register
@@ -63,6 +68,17 @@ class Run:
 
     def measured(self, text):
         print(f"      measured: {text}", flush=True)
+
+    def row(self, number, fault, struck, tally=None, recovered_s=None, ledgered="—"):
+        """A line of the table of faults. A fault that never struck has shown nothing."""
+        assert struck > 0, f"{fault}: it never struck"
+        counts = ["—"] * 5
+        if tally:
+            counts = [tally.sent, tally.acknowledged, tally.delivered, len(tally.lost),
+                      tally.repeats]
+        recovered = "—" if recovered_s is None else f"{recovered_s:.1f} s"
+        cells = [number, fault, struck, *counts[:3], ledgered, *counts[3:], recovered]
+        print(ROW_MARK + " | ".join(str(cell) for cell in cells), flush=True)
 
     def within(self, what, seconds, bound_s):
         """Prints what was measured beside the design's bound, and holds it to the widened one."""

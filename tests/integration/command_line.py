@@ -29,7 +29,7 @@ def runs_into(run, agent, code, pattern):
     run.measured(f"exit {code}: {line}")
 
 
-@claim("SIGTERM ends each agent with exit code 0 within 5 s, and it starts again")
+@claim("SIGTERM ends each agent with exit code 0 within 5 s, and it starts again", beside=True)
 def stops_in_order(run):
     with Plant(run).start() as plant:
         for agent in plant.agents:
@@ -40,7 +40,8 @@ def stops_in_order(run):
         plant.wait_live()
 
 
-@claim("a second process on the same data_dir ends with exit code 7 and names the first")
+@claim("a second process on the same data_dir ends with exit code 7 and names the first",
+       beside=True)
 def data_dir_in_use(run):
     with Plant(run).start() as plant:
         for agent in plant.agents:
@@ -48,7 +49,7 @@ def data_dir_in_use(run):
         plant.wait_live()
 
 
-@claim("a busy port ends with exit code 1 and its address is named")
+@claim("a busy port ends with exit code 1 and its address is named", beside=True)
 def busy_port(run):
     with Plant(run) as plant:
         for agent in plant.agents:
@@ -60,7 +61,7 @@ def busy_port(run):
 
 
 @claim("an unknown key, a later version's word and a bad value are errors with line and advice, "
-       "exit code 3")
+       "exit code 3", beside=True)
 def wrong_configuration(run):
     with Plant(run) as plant:
         edge, text = plant.edge, plant.edge.config.read_text()
@@ -101,7 +102,7 @@ def check_unreadable(run, agent):
     runs_into(run, agent, CONFIGURATION, rf"{agent.name}\.toml.*cannot read")
 
 
-@claim("a certificate of the wrong role, name or key in [tls] ends with exit code 4")
+@claim("a certificate of the wrong role, name or key in [tls] ends with exit code 4", beside=True)
 def wrong_identity(run):
     with Plant(run) as plant:
         pki = plant.folder / "pki"
@@ -127,7 +128,7 @@ def wrong_identity(run):
 
 
 @claim("check-config names the rules that decide on a topic, status ends with 5 when "
-       "nobody answers")
+       "nobody answers", beside=True)
 def asks(run):
     with Plant(run) as plant:
         for agent, word in ((plant.edge, "[[forward]] number 1"), (plant.relay, "'line1' to 'hq'"),
@@ -150,5 +151,8 @@ def asks(run):
                  (code, said, json.loads(printed)["agent"]))
             code, printed, _ = agent.verb("status", "-c", str(agent.config))
             same(f"{agent.name} status", OK, code)
+            assert printed.startswith(f"{agent.name} ") and " live\n" in printed, printed
+            code, printed, _ = agent.verb("status", "-c", str(agent.config), "--numbers")
+            same(f"{agent.name} status --numbers", OK, code)
             assert f"agent: {agent.name}\n" in printed, printed
             same(f"{agent.name}, its http on {HOST}", 200, agent.get("/status")[0])

@@ -24,14 +24,26 @@ SANITIZER_WORDS = re.compile(
     r"ERROR: \w+Sanitizer|runtime error:|LeakSanitizer|terminate called|assertion", re.IGNORECASE)
 
 
+_held = []  # sockets whose names keep ranges of ports for this process, until it ends
+
+
 def free_base_port():
-    """A base below the range from which the kernel takes ports for clients."""
+    """A base below the range from which the kernel takes ports for clients. Of tests that run at
+    once each gets a range of its own: its name, an abstract socket's, can be taken once."""
     first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    highest = max(first_ephemeral - PORTS_OF_A_PLANT, 20_000 + PORTS_OF_A_PLANT)
+    slots = max(1, (first_ephemeral - 20_000) // PORTS_OF_A_PLANT)
     for _ in range(200):
-        base = random.randrange(20_000, highest)
-        if all(_is_free(base + offset) for offset in range(1, PORTS_OF_A_PLANT)):
-            return base
+        base = 20_000 + PORTS_OF_A_PLANT * random.randrange(slots)
+        if not all(_is_free(base + offset) for offset in range(1, PORTS_OF_A_PLANT)):
+            continue
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0sallyport-ports-{base}")
+        except OSError:
+            name.close()
+            continue
+        _held.append(name)
+        return base
     raise AssertionError(f"no {PORTS_OF_A_PLANT} free ports in a row on {HOST}")
 
 
@@ -52,6 +64,8 @@ class Agent:
         self.name = name
         self.program = run.program(name)
         self.config = folder / f"{name}.toml"
+        self.environment = {}  # more of it, for the next start
+        self.prefix = []       # a command that becomes the agent, as prlimit does
         self._log_file = folder / f"{name}.log"
         self._process = None
         self._frozen = False
@@ -64,8 +78,9 @@ class Agent:
         mark, began = self.mark(), time.monotonic()
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [self.program, "run", "-c", str(self.config)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                [*self.prefix, self.program, "run", "-c", str(self.config)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, **self.environment})
         wait_for(f"{self.name} says that it is ready",
                  lambda: re.search(r"\bready\b", self.log(mark)) or self._refuse_early_end(),
                  READY_TIMEOUT_S, every_s=0.01)
@@ -98,6 +113,12 @@ class Agent:
     def thaw(self):
         self._process.send_signal(signal.SIGCONT)
         self._frozen = False
+
+    def wait_killed(self, timeout_s=30):
+        """Returns when a signal that somebody else sent, SIGKILL, has ended it."""
+        code = self._process.wait(timeout_s)
+        assert code == -signal.SIGKILL, f"{self.name} ended with {code}: {self.log()[-800:]}"
+        self._process = None
 
     def ask_to_stop(self):
         """SIGTERM."""

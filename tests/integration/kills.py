@@ -66,11 +66,44 @@ def it_agent_killed(run):
             newest = {account.topic_of(n): account.payload_of(n) for n in range(publisher.sent)}
             wait_for("the last message arrives", lambda: subscriber.messages
                      and account.number_of(subscriber.messages[-1]) == publisher.sent - 1)
-            lost = account.check(run, publisher, subscriber.messages, may_miss=True)
-            run.measured(f"{len(lost)} messages were handed over while the it-agent had no such "
+            tally = account.check(run, publisher, subscriber.messages, may_miss=True)
+            run.measured(f"{len(tally.lost)} messages were handed over while there was no such "
                          "subscriber: sessions are in memory, so they end with it")
         late = retained(plant.it_port, "plant/#")
         same("what is retained in IT: the newest of each topic", newest,
              {topic: message.payload for topic, message in late.items()})
         same("gaps named by the it-agent", 0, plant.it.status()["downlink"]["missing_records"])
         run.measured(f"waiting_records {plant.waiting_records()}")
+
+
+@claim("kill -9 of the it-agent and of the edge: applications and local clients with lasting sessions "
+       "miss nothing", limit_s=150)
+def lasting_sessions(run):
+    kills = 40 if run.long else 4
+    with Plant(run).start() as plant:
+        # QoS 1 as the records are: with QoS 2 they would be no more.
+        application = Subscriber(plant.it_port, "plant/#", client="historian", again=True,
+                                 lasting=True)
+        panel = Subscriber(plant.edge_port, "plant/#", client="panel", again=True, lasting=True)
+        publisher = Publisher(plant.edge_port, account.items(), rate=300)
+        with application, panel:
+            publisher.start()
+            for _ in range(kills):
+                for agent in (plant.it, plant.edge):
+                    time.sleep(random.uniform(0.4, 1.2))
+                    agent.kill()
+                    agent.start()
+            time.sleep(1)
+            publisher.stop_publishing()
+            publisher.finish()
+            plant.wait_live()
+            plant.wait_drained()
+            for name, subscriber in (("application", application), ("panel", panel)):
+                arrived = lambda: {account.number_of(message) for message in subscriber.messages}
+                wait_for(f"every acknowledged message reaches the {name}",
+                         lambda: set(publisher.acknowledged) <= arrived(), 20, 0.5)
+                numbers = [account.number_of(message) for message in subscriber.messages]
+                run.measured(f"{name}: {len(set(publisher.acknowledged))} acknowledged, "
+                             f"{len(set(numbers))} delivered, "
+                             f"{len(numbers) - len(set(numbers))} came again, "
+                             f"{subscriber.connections} connections")

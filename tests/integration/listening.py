@@ -24,7 +24,8 @@ def configured(agent):
                   + [settings["http"]["address"]])
 
 
-@claim("each agent listens exactly where its file says, and on its control socket, mode 0600")
+@claim("each agent listens exactly where its file says, and on its control socket, mode 0600",
+       beside=True)
 def listens_where_told(run):
     needs("ss")
     with Plant(run) as plant:

@@ -180,10 +180,11 @@ class Connection:
 
 
 class Subscriber(threading.Thread):
-    """Notes every message. Where `again` is set it reconnects whenever its connection ends."""
+    """Notes every message. Where `again` is set it reconnects whenever its connection ends; where
+    `lasting`, to the session it left, whose QoS 2 messages it takes once."""
 
     def __init__(self, port, topic_filter="#", qos=1, version=V5, client=None, again=False,
-                 retain_handling=0):
+                 retain_handling=0, lasting=False):
         super().__init__(daemon=True)
         self.messages = []  # appended by the thread, may be read at any time
         self.connections = 0
@@ -191,6 +192,7 @@ class Subscriber(threading.Thread):
         self._port, self._filter, self._qos, self._version = port, topic_filter, qos, version
         self._client = client or f"subscriber-{id(self):x}"
         self._again, self._retain_handling = again, retain_handling
+        self._lasting, self._unreleased = lasting, set()  # identifiers of QoS 2 messages
         self._closing = False
         self._connection = None
         self._subscribed = threading.Event()
@@ -227,9 +229,11 @@ class Subscriber(threading.Thread):
                 time.sleep(0.05)
 
     def _connect_and_read(self):
-        connection = Connection(self._port, self._client, self._version)
+        connection = Connection(self._port, self._client, self._version, clean=not self._lasting)
         self._connection = connection
-        connection.subscribe(self._filter, self._qos, self._retain_handling)
+        if not connection.session_present:
+            self._unreleased.clear()
+            connection.subscribe(self._filter, self._qos, self._retain_handling)
         connection.socket.settimeout(None)
         self.connections += 1
         while True:
@@ -237,11 +241,15 @@ class Subscriber(threading.Thread):
             for kind, flags, body in connection.packets_now():
                 if kind == PUBLISH:
                     message = Message(flags, body, self._version)
-                    self.messages.append(message)
+                    if message.qos < 2 or message.identifier not in self._unreleased:
+                        self.messages.append(message)
                     if message.qos:
                         answer = PUBACK if message.qos == 1 else PUBREC
+                        if message.qos == 2:
+                            self._unreleased.add(message.identifier)
                         answers += packet(answer, 0, struct.pack("!H", message.identifier))
                 elif kind == PUBREL:
+                    self._unreleased.discard(struct.unpack("!H", body[:2])[0])
                     answers += packet(PUBCOMP, 0, body[:2])
                 elif kind == SUBACK:
                     assert body[-1] <= 2, f"SUBACK {body[-1]:#x}"

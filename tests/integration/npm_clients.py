@@ -50,7 +50,8 @@ def exchange(publish_url, subscribe_url, version, prefix):
              (told["quality"], told["quality-code"], told["edge"]))
 
 
-@claim("npm's mqtt passes messages over tcp and ws, with MQTT 5.0 and 3.1.1", limit_s=240)
+@claim("npm's mqtt passes messages over tcp and ws, with MQTT 5.0 and 3.1.1", limit_s=240,
+       beside=True)
 def npm_mqtt(run):
     install()
     with Plant(run) as plant:

@@ -107,12 +107,12 @@ def all_qualities_of_service(run, label):
 
 
 @claim("5,000 messages of paho 5.0 arrive in order and byte for byte, at QoS 0, 1 and 2",
-       limit_s=150)
+       limit_s=150, beside=True)
 def version_5(run):
     all_qualities_of_service(run, "5.0")
 
 
 @claim("5,000 messages of paho 3.1.1 arrive in order and byte for byte, at QoS 0, 1 and 2",
-       limit_s=150)
+       limit_s=150, beside=True)
 def version_3(run):
     all_qualities_of_service(run, "3.1.1")

@@ -3,10 +3,10 @@
 import time
 
 import account
+from chaos_proxy import ChaosProxy
 from claims import claim, same, wait_for
 from harness import HOST, Plant
 from mqtt_client import Publisher, Subscriber
-from reset_proxy import ResetProxy
 
 IDLE_MIB_MAX = 25
 WARM_UP_CUTS = 40
@@ -48,7 +48,7 @@ def reconnects(run):
         through = plant.spare_port()
         for agent in (plant.edge, plant.it):
             plant.rewrite(agent, f"wss://{HOST}:{plant.relay_port}", f"wss://{HOST}:{through}")
-        with ResetProxy(through, plant.relay_port) as proxy:
+        with ChaosProxy(through, plant.relay_port) as proxy:
             plant.start()
             began = time.monotonic()
             for _ in range(WARM_UP_CUTS):

@@ -1,10 +1,20 @@
 """What an operator's browser and a monitoring system are given, and what they are not."""
 
+import fcntl
 import json
+import os
+import pty
+import re
+import signal
 import socket
+import struct
+import subprocess
+import termios
+import time
 
 from claims import claim, same, wait_for
 from harness import HOST, Plant
+from mqtt_client import Publisher
 
 
 def raw(agent, request):
@@ -41,7 +51,7 @@ def metrics_of(text):
     return values
 
 
-@claim("/healthz, /status and /metrics answer on each agent")
+@claim("/healthz, /status and /metrics answer on each agent", beside=True)
 def endpoints_answer(run):
     live = {"edge-agent": "sallyport_path_live", "dmz-relay": "sallyport_relay_sessions",
             "it-agent": "sallyport_edges_live"}
@@ -65,7 +75,8 @@ def endpoints_answer(run):
         plant.relay.start()
 
 
-@claim("HTTP refuses foreign Host names, methods that change things, unknown paths, long headers")
+@claim("HTTP refuses foreign Host names, methods that change things, unknown paths, long headers",
+       beside=True)
 def http_refuses(run):
     with Plant(run) as plant:
         for agent in plant.agents:
@@ -94,3 +105,174 @@ def http_refuses(run):
                                + b"Content-Length: 5\r\n\r\nhello")
             assert line.split(" ")[1] in ("400", "405"), f"{name}, POST with a body: {line}"
             assert agent.status()["agent"] == name
+
+
+def hop(agent, name):
+    """One hop of an agent's status."""
+    return next(one for one in agent.status()["hops"] if one["hop"] == name)
+
+
+def destination(plant):
+    return plant.edge.status()["destinations"][0]
+
+
+def labelled(name, label, value):
+    return f'sallyport_{name}{{{label}="{value}"}}'
+
+
+def numbered(count, size):
+    return ((f"plant/t{i % 50}", b"x" * size, False) for i in range(count))
+
+
+def check_outage(run, plant, since):
+    """What the edge, the it-agent and their health say while the relay is away."""
+    status = wait_for("the edge says lost", lambda: (
+        destination(plant)["state"] == "lost" and destination(plant)), 35)
+    assert status["reason"], status
+    age = status["oldest_unacknowledged_s"]
+    assert 0 < age <= time.monotonic() - since + 1, age
+    same("drain", 0, status["drain"]["progress"])
+    same("the drain's end", None, status["drain"]["eta_s"])
+    spool = plant.edge.status()["spool"]
+    assert spool["seconds_until_full"] > 0 and spool["in_records_per_s"] > 0, spool
+    values = metrics_of(plant.edge.get("/metrics")[2])
+    same("destination_live", 0, values[labelled("destination_live", "destination", "hq")])
+    assert values[labelled("destination_waiting_records", "destination", "hq")] > 1000
+    assert values["sallyport_spool_until_full_seconds"] > 0
+    assert values[labelled("hop_live", "hop", "edge → relay")] == 0
+    code, _, text = plant.edge.get("/healthz")
+    same("/healthz of the edge", 503, code)
+    assert re.search(r"^edge → relay lost since \d\d:\d\d:\d\d \(.*\): ", text, re.M), text
+    assert re.search(r"^hq lost since .*records wait, the oldest ", text, re.M), text
+    code, _, text = plant.it.get("/healthz")
+    same("/healthz of the it-agent", 503, code)
+    assert "demo/line1 lost since" in text and "it → relay lost since" in text, text
+    edge = plant.it.status()["edges"][0]
+    assert edge["oldest_undelivered_s"] >= age - 3, (edge, age)
+    _, printed, _ = plant.edge.verb("status", "-c", str(plant.edge.config))
+    assert "NOT LIVE: 2 of 4 hops" in printed.splitlines()[0], printed
+    assert printed.splitlines()[1].startswith("! edge → relay "), printed
+
+
+@claim("during an outage and its drain every hop says its state, since when, why, and how long "
+       "it takes", limit_s=150)
+def outage_and_drain(run):
+    count = 60_000
+    with Plant(run).start() as plant:
+        cut = time.monotonic()
+        plant.relay.kill()
+        publisher = Publisher(plant.edge_port, numbered(count, 1000), window=500, rate=10_000)
+        publisher.start()
+        wait_for("a backlog", lambda: plant.waiting_records() > 3000)
+        time.sleep(2)
+        check_outage(run, plant, cut)
+        since = hop(plant.edge, "edge → relay")["since"]
+        publisher.finish()
+        same("since, some seconds later", since, hop(plant.edge, "edge → relay")["since"])
+        plant.relay.start()
+        drains = []
+        wait_for("live again", lambda: drains.append(destination(plant)) or
+                 drains[-1]["state"] == "live", 60, 0.02)
+        seen = [one["drain"] for one in drains if one["drain"] and one["drain"]["progress"] > 0]
+        run.measured(f"{len(seen)} looks at the drain, progress "
+                     f"{[round(one['progress'], 2) for one in seen[:5]]}, left "
+                     f"{[one['eta_s'] and round(one['eta_s'], 1) for one in seen[:5]]} s")
+        assert seen, "no drain was seen"
+        assert [one["progress"] for one in seen] == sorted(one["progress"] for one in seen), seen
+        assert any(one["eta_s"] is not None for one in seen), seen
+        plant.wait_drained()
+        same("oldest when drained", None, destination(plant)["oldest_unacknowledged_s"])
+        wait_for("all are healthy", lambda: all(
+            agent.get("/healthz")[::2] == (200, "ok\n") for agent in plant.agents), 20)
+        assert hop(plant.edge, "edge → relay")["since"] > since
+        same("reconnects", 1, plant.edge.status()["relay"]["reconnects"])
+
+
+@claim("the relay is healthy while nobody is connected, and names whom an agent misses")
+def relay_health(run):
+    with Plant(run) as plant:
+        plant.relay.start()
+        same("nobody is connected", (200, "ok\n"), plant.relay.get("/healthz")[::2])
+        plant.edge.start()
+        text = wait_for("the relay says that the edge is alone", lambda: (
+            plant.relay.get("/healthz")[0] == 503 and plant.relay.get("/healthz")[2]))
+        assert re.fullmatch(r"edge demo/line1 alone since .*: no it-agent hq is connected.*\n",
+                            text), text
+        plant.it.start()
+        plant.wait_live()
+        same("both ends", (200, "ok\n"), plant.relay.get("/healthz")[::2])
+
+
+class Watching:
+    """`status --watch` of an agent, in a terminal or in a pipe; what it prints."""
+
+    def __init__(self, agent, *words, terminal=False):
+        ours, theirs = pty.openpty() if terminal else os.pipe()
+        if terminal:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+        self._process = subprocess.Popen(
+            [agent.program, "status", "-c", str(agent.config), "--watch", *words],
+            stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.DEVNULL)
+        os.close(theirs)
+        self._ours, self._text = ours, b""
+        os.set_blocking(ours, False)
+
+    def text(self):
+        try:
+            while data := os.read(self._ours, 65536):
+                self._text += data
+        except OSError:
+            pass  # nothing more now; a terminal whose other side is gone says EIO
+        return self._text.decode()
+
+    def interrupt(self):
+        """Ctrl-C; gives the exit code."""
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(10)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+        os.close(self._ours)
+
+
+@claim("status --watch appends blocks in a pipe, says when the agent is away, and ends with 0 "
+       "on Ctrl-C")
+def watch_in_a_pipe(run):
+    with Plant(run) as plant, Watching(plant.edge) as watching, \
+            Watching(plant.edge, "--json") as lines:
+        wait_for("not running", lambda: "edge-agent: not running\n" in watching.text())
+        plant.start()
+        wait_for("it has come", lambda: re.search(r"UTC   live\n", watching.text()))
+        plant.relay.kill()
+        wait_for("lost", lambda: re.search(r"^! edge → relay +lost +since", watching.text(), re.M))
+        plant.edge.kill()
+        mark = len(watching.text())
+        wait_for("not running again", lambda: "not running" in watching.text()[mark:])
+        assert "\x1b" not in watching.text()
+        same("exit code", 0, watching.interrupt())
+        same("exit code, --json", 0, lines.interrupt())
+        told = [json.loads(line) for line in lines.text().splitlines()]
+        same("before the start", False, told[0]["running"])
+        assert any(one.get("live") for one in told), told
+        plant.edge.start()
+        plant.relay.start()
+
+
+@claim("status --watch repaints a terminal in place and never beyond its width")
+def watch_in_a_terminal(run):
+    with Plant(run).start() as plant, Watching(plant.edge, terminal=True) as watching:
+        wait_for("two paintings", lambda: watching.text().count("\x1b[H") >= 2)
+        same("exit code", 0, watching.interrupt())
+        paintings = watching.text().split("\x1b[H")
+        same("before the first", "", paintings[0])
+        for painting in paintings[1:]:
+            assert painting.endswith("\x1b[J"), painting
+            rows = painting.removesuffix("\x1b[J").split("\r\n")
+            assert len(rows) == 6 and rows[-1] == "", rows
+            for row in rows[:-1]:
+                assert row.endswith("\x1b[K") and len(row) <= 100 + len("\x1b[K"), row
+        assert "\x1b[2J" not in watching.text()
