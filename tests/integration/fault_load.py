@@ -20,6 +20,7 @@ from mqtt_client import (CONNECT, PUBACK, PUBLISH, SUBSCRIBE, V3, Connection, Me
 
 HONEST_CONNECTS_S = 10.0
 P99_FACTOR = 2.0        # the design's: of an undisturbed client's round trip
+PROBES = 100            # round trips that a p99 wants
 P99_FLOOR_S = 0.010     # below this a busy machine's own noise is all that is measured
 LOG_LINES_PER_SECOND = 50
 
@@ -54,7 +55,7 @@ class Probe(threading.Thread):
 
     def p99(self, mark=0):
         took = self.took[mark:]
-        assert len(took) > 20, f"{len(took)} round trips"
+        assert len(took) >= PROBES, f"{len(took)} round trips; {self.fault}"
         return statistics.quantiles(took, n=100)[98]
 
 
@@ -63,9 +64,10 @@ def undisturbed(run, port, what, bound_factor=BOUND_FACTOR):
     """What happens inside must not slow two local clients by more than the design's factor."""
     probe = Probe(port)
     probe.start()
-    time.sleep(1.2)
+    wait_for("the probe has measured", lambda: len(probe.took) >= 2 * PROBES or probe.fault)
     quiet, mark = probe.p99(), len(probe.took)
     yield
+    wait_for("the probe has measured", lambda: len(probe.took) >= mark + PROBES or probe.fault)
     busy = probe.p99(mark)
     probe.leave()
     allowed = max(P99_FLOOR_S, quiet) * P99_FACTOR * bound_factor
