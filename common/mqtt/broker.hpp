@@ -112,6 +112,9 @@ struct Message {
     bool owner_keeps_retained = false;
 };
 
+/// The stage of an owner's publish that had no first step.
+constexpr std::uint64_t kUnstaged = 0;
+
 struct BrokerCounters {
     std::uint64_t connections_accepted = 0, connections_refused = 0;
     std::uint64_t messages_received = 0, messages_sent = 0;
@@ -163,10 +166,13 @@ public:
     std::uint64_t publish_to_lasting(const Message& message, base::Now now);
     /// Then, when they are saved, everybody else. Once for each stage, in order, with the same
     /// message; who was served in the first step is not served again, whatever has become of it.
+    /// kUnstaged: there was no first step, as nobody was there to be served by it. A lasting
+    /// session that is there by now subscribed too late for this message, and has later ones.
     void publish_to_passing(const Message& message, std::uint64_t stage, base::Now now);
     /// Puts the message in the place of its topic's retained one. Nobody is told. For a start.
     void set_retained(const Message& message, base::Now now);
-    /// Whether publish_to_lasting() would find a session at all.
+    /// Whether publish_to_lasting() would find a session at all. Without one, only what is to be
+    /// retained needs the first step.
     bool has_lasting_sessions() const;
     /// Replaces payload-less state of a retained message: the properties of the retained copy of
     /// `topic`. Nobody is told. False: nothing is retained there.

@@ -61,6 +61,8 @@ struct Held {
     friend auto operator<=>(const Held&, const Held&) = default;
 };
 
+Published to_event(const Session& session, const Publish& publish, AckToken token);
+
 /// Whom a distribution serves (publish_to_lasting, publish_to_passing).
 enum class Step : std::uint8_t { all, lasting, passing };
 
@@ -176,6 +178,8 @@ private:
     ReasonCode subscribe(Session& session, const SubscribeFilter& wanted, std::uint32_t identifier,
                          bool& brings_retained);
     void send_retained(Session& session, const SubscribeFilter& wanted, std::uint32_t identifier);
+    void send_staged_retained(Session& session, const SubscribeFilter& wanted,
+                              std::uint32_t identifier);
 
     // sessions.cpp
     Session* find_session(std::string_view client_id);
@@ -194,6 +198,7 @@ private:
     void deliver_acknowledged(Session& session, Qos qos, bool retain, bool shared);
     void deliver_shared(ShareGroup& group);
     bool serves(const Session& session, Qos qos) const;
+    static bool is_served_first(const Session& session, Qos qos);
     bool serves(const ShareGroup& group) const;
     const Subscriber& choose_member(ShareGroup& group);
     void retain_passing();

@@ -31,8 +31,14 @@ void Broker::Impl::distribute(const Publish& message, const Session* publisher) 
 /// Whether the session is served in this step. `stage_` gets to know whom the first has served.
 bool Broker::Impl::serves(const Session& session, Qos qos) const {
     if (step_ == Step::all) return true;
-    if (step_ == Step::lasting) return session.lists_are_kept && qos != Qos::at_most_once;
-    return !std::ranges::binary_search(stage_.sessions, session.key);
+    if (step_ == Step::lasting) return is_served_first(session, qos);
+    return !is_served_first(session, qos) &&
+           !std::ranges::binary_search(stage_.sessions, session.key);
+}
+
+/// What lies in its queue is on disk. A session is so for all its life, or loses it once.
+bool Broker::Impl::is_served_first(const Session& session, Qos qos) {
+    return session.lists_are_kept && qos != Qos::at_most_once;
 }
 
 bool Broker::Impl::serves(const ShareGroup& group) const {
@@ -144,12 +150,13 @@ void Broker::Impl::retain_passing() {
 
 /// No message, or none that there is room for, clears (3.3.1.3).
 void Broker::Impl::retain(std::string_view topic, const StoredMessagePtr& message) {
-    const auto before = options_.keeps_state ? retained_.find(topic) : nullptr;
-    const bool was_there = before != nullptr && !before->owner_keeps_retained;
+    // Also where its owner kept it: that is on disk, too.
+    const bool was_there = options_.keeps_state && retained_.find(topic) != nullptr;
+    const bool owner_keeps = message ? message->owner_keeps_retained : passing_owner_keeps_;
     const bool is_there = message != nullptr && show_retained(message);
     if (is_there)
         keep_retained(message, !was_there);
-    else if (was_there)
+    else if (was_there && !owner_keeps)
         unkeep_retained(topic);
     if (message == nullptr) retained_.erase(topic);
     counters_.retained = retained_.size();

@@ -17,6 +17,9 @@ PacketType acknowledgement_of(Qos qos) {
     return qos == Qos::exactly_once ? PacketType::pubrec : PacketType::puback;
 }
 
+}  // namespace
+
+/// A will's session may have no connection, and its token names none.
 Published to_event(const Session& session, const Publish& publish, AckToken token) {
     Published event;
     event.client_id = session.client_id;
@@ -30,8 +33,6 @@ Published to_event(const Session& session, const Publish& publish, AckToken toke
         token.session != 0 && session.connection->attached()->version == Version::v5;
     return event;
 }
-
-}  // namespace
 
 void Broker::Impl::handle(Connection& connection, const Publish& received) {
     ++counters_.messages_received;

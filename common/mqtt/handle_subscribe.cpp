@@ -22,6 +22,13 @@ ReasonCode granted(Qos qos) {
     return ReasonCode::unspecified_error;
 }
 
+Delivery retained_delivery(const StoredMessagePtr& message, const SubscribeFilter& wanted,
+                           std::uint32_t identifier) {
+    Delivery delivery{message, std::min(message->qos, wanted.qos), true, false, {}};
+    if (identifier != 0) delivery.subscription_ids.push_back(identifier);
+    return delivery;
+}
+
 }  // namespace
 
 void Broker::Impl::handle(Connection& connection, const Subscribe& received) {
@@ -66,10 +73,11 @@ void Broker::Impl::send_retained(Session& session, const SubscribeFilter& wanted
                                  std::uint32_t identifier) {
     matched_retained_.clear();
     retained_.match(wanted.filter, now_.instant, matched_retained_);
+    if (session.lists_are_kept && !staged_retained_.empty())
+        send_staged_retained(session, wanted, identifier);
     for (const auto& message : matched_retained_) {
         if (wanted.no_local && message->publisher == session.client_id) continue;
-        Delivery delivery{message, std::min(message->qos, wanted.qos), true, false, {}};
-        if (identifier != 0) delivery.subscription_ids.push_back(identifier);
+        Delivery delivery = retained_delivery(message, wanted, identifier);
         if (delivery.qos != Qos::at_most_once) {
             enqueue(session, std::move(delivery));
             continue;
@@ -84,6 +92,25 @@ void Broker::Impl::send_retained(Session& session, const SubscribeFilter& wanted
             ++counters_.dropped_qos0;
     }
     matched_retained_.clear();
+}
+
+/// Lasting sessions are served in the first of two steps. So one that subscribes between them is
+/// given what the first has staged, as soon as that is saved, and the second passes it over.
+void Broker::Impl::send_staged_retained(Session& session, const SubscribeFilter& wanted,
+                                        std::uint32_t identifier) {
+    const auto is_served_first = [&](const StoredMessage& message) {
+        return std::min(message.qos, wanted.qos) != Qos::at_most_once;
+    };
+    std::erase_if(matched_retained_, [&](const StoredMessagePtr& shown) {
+        const auto staged = staged_retained_.find(shown->topic);
+        if (staged == staged_retained_.end()) return false;
+        return !staged->second.message || is_served_first(*staged->second.message);
+    });
+    step_ = Step::lasting;
+    for (const auto& [topic, staged] : staged_retained_)
+        if (staged.message && is_served_first(*staged.message) && matches(wanted.filter, topic))
+            enqueue(session, retained_delivery(staged.message, wanted, identifier));
+    step_ = Step::all;
 }
 
 void Broker::Impl::handle(Connection& connection, const Unsubscribe& received) {

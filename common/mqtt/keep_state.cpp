@@ -135,7 +135,11 @@ void Broker::Impl::unkeep_receipt(const Session& session, std::uint16_t packet_i
 }
 
 void Broker::Impl::keep_retained(const StoredMessagePtr& message, bool is_new) {
-    if (!options_.keeps_state || message->owner_keeps_retained) return;
+    if (!options_.keeps_state) return;
+    if (message->owner_keeps_retained) {
+        journal_.forget(thing(Kind::retained, 0, 0, message->topic));  // an older one of a client
+        return;
+    }
     journal_.put(thing(Kind::retained, 0, 0, message->topic), RetainedPut{message->topic, {}},
                  is_new, message);
 }

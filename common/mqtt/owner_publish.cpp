@@ -63,7 +63,10 @@ void Broker::Impl::publish_to_passing(const Message& message, std::uint64_t stag
     distribute(to_publish(message), nullptr);
     step_ = Step::all;
     stage_ = {};
-    if (message.retain) show_staged_retained(message.topic, stage);
+    if (message.retain && stage != kUnstaged)
+        show_staged_retained(message.topic, stage);
+    else if (message.retain)
+        set_retained(message, now);
     release_saved();
 }
 

@@ -113,13 +113,7 @@ void Broker::Impl::publish_will(Session& session) {
     publish.qos = will.qos;
     publish.retain = will.retain;
     distribute(publish, &session);
-    Published event;
-    event.client_id = session.client_id;
-    event.topic = publish.topic;
-    event.payload = publish.payload;
-    event.properties = publish.properties;
-    event.qos = publish.qos;
-    event.retain = publish.retain;
+    Published event = to_event(session, publish, AckToken{});
     event.is_will = true;
     events_.emplace_back(event);
 }

@@ -36,17 +36,17 @@ mqtt::Message ValueTopics::render(const std::string& topic, const Value& value, 
 void ValueTopics::publish(const std::string& topic, const Value& value, Quality quality,
                           base::Now now) {
     const auto message = render(topic, value, quality);
-    if (value.stage == 0)
-        broker_.publish(message, now);
+    if (value.stage)
+        broker_.publish_to_passing(message, *value.stage, now);
     else
-        broker_.publish_to_passing(message, value.stage, now);
+        broker_.publish(message, now);
 }
 
 std::uint64_t ValueTopics::stage(const std::string& topic, Value value, base::Now now) {
-    if (!broker_.has_lasting_sessions()) return 0;
-    if (!value.historical || options_.historical_prefix.empty())
-        return broker_.publish_to_lasting(render(topic, value, value.quality), now);
-    value.retain = false;  // as emit() does
+    const bool is_late = value.historical && !options_.historical_prefix.empty();
+    if (is_late) value.retain = false;  // as emit() does
+    if (!value.retain && !broker_.has_lasting_sessions()) return mqtt::kUnstaged;
+    if (!is_late) return broker_.publish_to_lasting(render(topic, value, value.quality), now);
     const auto late_topic = options_.historical_prefix + topic;
     return broker_.publish_to_lasting(render(late_topic, value, value.quality), now);
 }
@@ -61,7 +61,7 @@ void ValueTopics::emit(ValueTopic& state, const std::string& topic, const Value&
         hold(state, state.kept_);
         if (state.held_) return;
         auto at_once = value;  // there is no room to hold it
-        at_once.stage = 0;
+        at_once.stage.reset();
         return publish_in_place(state, topic, at_once, overlay, now);
     }
     hold(state, false);

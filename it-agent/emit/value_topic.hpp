@@ -36,7 +36,7 @@ struct Value {
     bool retain = false;
     record::Quality quality = record::Quality::good;
     bool historical = false;
-    std::uint64_t stage = 0;  // what stage() gave for it; 0: it was not staged
+    std::optional<std::uint64_t> stage{};  // what stage() gave for it; nothing: it has one step
 };
 /// The sink's store has the retained copies of values, and states are told afresh by every start.
 constexpr bool kOwnerKeepsRetained = true;
@@ -67,7 +67,8 @@ public:
     const std::string& historical_prefix() const { return options_.historical_prefix; }
 
     /// The first of two steps around the sink's commit: the value goes into the queues of lasting
-    /// sessions, to be saved with it. emit() does the rest.
+    /// sessions, and becomes the retained copy that late ones of them get, to be saved with it.
+    /// emit() does the rest. mqtt::kUnstaged where there is nothing to do before the commit.
     std::uint64_t stage(const std::string& topic, Value value, base::Now now);
     /// `overlay`: what is shown instead of every tag's own quality.
     void emit(ValueTopic& state, const std::string& topic, const Value& value,

@@ -1,5 +1,6 @@
 #include "it-agent/sinks/broker_sink.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/assert.hpp"
@@ -24,7 +25,8 @@ void BrokerSink::add(const Arrival& arrival, base::ByteView body,
     auto& waiting = waiting_.emplace_back(Waiting{arrival, shared, now, {}});
     if (arrival.end.seq <= arrival.after)
         return;  // had before: only to be acknowledged in its turn
-    if (broker_.has_lasting_sessions()) stage(waiting, records, now);
+    if (broker_.has_lasting_sessions() || std::ranges::any_of(records, is_retained))
+        stage(waiting, records, now);
     // One position an edge and epoch is enough; the newest is behind the others.
     auto& positions = open_job_.positions;
     if (!positions.empty() && positions.back().edge == edge &&
@@ -128,7 +130,7 @@ emit::Value BrokerSink::value_of(const Arrival& arrival, const tunnel::BatchReco
 }
 
 /// Its values go into the queues of lasting sessions now, so that the transaction which stores the
-/// entry's position stores them too.
+/// entry's position stores them too. What is retained goes where later ones of them will find it.
 void BrokerSink::stage(Waiting& waiting, const std::vector<tunnel::BatchRecord>& records,
                        base::Now now) {
     const auto& arrival = waiting.arrival;
@@ -150,7 +152,8 @@ void BrokerSink::emit(const Waiting& waiting, base::Now now) {
     for (const auto& record : records_) {
         if (record.seq <= arrival.after) continue;
         if (has_value(record))
-            emit_value(waiting, record, stage == waiting.stages.end() ? 0 : *stage++, now);
+            emit_value(waiting, record, stage == waiting.stages.end() ? mqtt::kUnstaged : *stage++,
+                       now);
         arrival.feed->quality_emitted((*arrival.tags)[record.tag], record.quality, now);
         for (const auto tag : record.also_tags)
             arrival.feed->quality_emitted((*arrival.tags)[tag], record.quality, now);
@@ -163,7 +166,8 @@ void BrokerSink::emit_value(const Waiting& waiting, const tunnel::BatchRecord& r
     auto& feed = *waiting.arrival.feed;
     const auto index = (*waiting.arrival.tags)[record.tag];
     feed.note_value(index, record);
-    auto value = value_of(waiting.arrival, record, stage == 0 ? now : waiting.arrived);
+    auto value =
+        value_of(waiting.arrival, record, stage == mqtt::kUnstaged ? now : waiting.arrived);
     value.stage = stage;
     feed.emit_value(index, value, now);
 }

@@ -130,9 +130,49 @@ TEST_F(BrokerDurableStage, ASessionThatChangesBetweenTheStepsGetsItOnce) {
     expect_nothing(lasting);
     expect_message(passing, "t", "v", Qos::at_least_once);
     second(message, stage);
-    expect_message(lasting, "t", "v", Qos::at_least_once);
-    expect_nothing(lasting);
+    expect_nothing(lasting);  // it subscribed after the first step
     expect_nothing(passing);
+}
+
+TEST_F(BrokerDurableStage, ALastingSubscriberOfBetweenGetsWhatIsStagedAndThenWhatIsNewer) {
+    publish("t", "old", Qos::at_least_once, true);
+    save();
+    const auto staged = make("staged", Qos::at_least_once, true);
+    const auto newer = make("newer", Qos::at_least_once, true);
+    const auto stage = first(staged);
+    auto& between = join_lasting("l");
+    send(between, Subscribe{7, {}, {SubscribeFilter{"t", Qos::at_least_once, false, false, 0}}});
+    const auto newer_stage = first(newer);
+    expect_nothing(between);
+    save();
+    expect<Suback>(between);
+    expect_message(between, "t", "staged", Qos::at_least_once);
+    expect_message(between, "t", "newer", Qos::at_least_once);
+    second(staged, stage);
+    second(newer, newer_stage);
+    expect_nothing(between);
+}
+
+TEST_F(BrokerDurableStage, ALastingSubscriberOfBetweenIsNotGivenWhatIsBeingCleared) {
+    publish("t", "old", Qos::at_least_once, true);
+    save();
+    const auto clearing = make("", Qos::at_least_once, true);
+    const auto stage = first(clearing);
+    auto& lasting = subscriber("l", "t", Qos::at_least_once);
+    second(clearing, stage);
+    expect_nothing(lasting);
+}
+
+TEST_F(BrokerDurableStage, WhatHadNoFirstStepGoesToPassingSessionsOnly) {
+    auto& passing = join("p");
+    subscribe(passing, "t", Qos::at_least_once);
+    auto& lasting = subscriber("l", "t", Qos::at_least_once);
+    first(make("newer"));
+    second(make("older"), kUnstaged);
+    save();
+    expect_message(passing, "t", "older", Qos::at_least_once);
+    expect_message(lasting, "t", "newer", Qos::at_least_once);
+    expect_nothing(lasting);
 }
 
 TEST_F(BrokerDurableStage, AGroupWithALastingMemberIsServedInTheFirstStep) {
@@ -180,6 +220,25 @@ TEST_F(BrokerDurableStage, ARetainedCopyThatItsOwnerKeepsIsNotJournalled) {
     broker().publish(message, now_);
     save();
     EXPECT_EQ(broker().counters().retained, 0U);
+}
+
+TEST_F(BrokerDurableStage, AClientClearsACopyThatItsOwnerHasKept) {
+    auto message = make("v", Qos::at_least_once, true);
+    message.owner_keeps_retained = true;
+    broker().set_retained(message, now_);
+    store_.retained["t"] = {"t", std::make_shared<DurableMessage>()};  // the owner's own row
+    publish("t", "", Qos::at_least_once, true);
+    save();
+    EXPECT_TRUE(store_.retained.empty());
+}
+
+TEST_F(BrokerDurableStage, AnOwnersCopyReplacesAClientsThatIsNotYetSaved) {
+    publish("t", "client's", Qos::at_least_once, true);
+    auto message = make("owner's", Qos::at_least_once, true);
+    message.owner_keeps_retained = true;
+    broker().publish(message, now_);
+    save();
+    EXPECT_TRUE(store_.retained.empty());
 }
 
 TEST_F(BrokerDurableStage, WithoutAStoreTheSecondStepDoesItAll) {
