@@ -107,8 +107,6 @@ void Uplink::open_session(const tunnel::Opened& opened, base::Now now) {
     if (wanted->sender) end_session(*wanted, "replaced by a newer session");
     wanted->topics = opened.topics;
     wanted->passes.clear();
-    wanted->awaiting_ledger.clear();
-    wanted->awaiting_bytes = 0;
     wanted->told_caught_up = false;
     wanted->reason = "session opening";
     wanted->sender.emplace(opened.session, opened.peer, tunnel::Log{spool_.runs()},
@@ -196,12 +194,19 @@ void Uplink::pump(Destination& destination, base::Now now) {
     while (has_room(destination) && read_on(destination, at_end, now)) send_ledgered(destination);
     at_end = at_end && destination.awaiting_ledger.empty();
     if (!destination.found_place) return;  // how far behind is not known yet
-    const auto oldest = spool_.oldest_unread(destination.name);
+    const auto oldest = oldest_unsent(destination);
     destination.behind = oldest ? std::max(now.wall - *oldest, base::Duration{}) : base::Duration{};
     const bool just_caught_up = at_end && !destination.told_caught_up;
     if (just_caught_up || destination.sender->beat_due(now)) beat(destination, now);
     destination.told_caught_up =
         at_end || (destination.told_caught_up && destination.behind <= std::chrono::seconds(5));
+}
+
+/// Also what is read and waits for the ledger has not been sent.
+std::optional<base::WallTime> Uplink::oldest_unsent(const Destination& destination) const {
+    for (const auto& waiting : destination.awaiting_ledger)
+        if (waiting.arrival) return waiting.arrival;
+    return spool_.oldest_unread(destination.name);
 }
 
 void Uplink::find_place(Destination& destination, base::Now now) {
@@ -214,7 +219,7 @@ void Uplink::take(Destination& destination, const tunnel::Gap& gap) {
     notices_.add(NoticeLevel::alarm,
                  fmt::format("records {}..{} will not reach {}: {}", gap.from, gap.to,
                              destination.qualified, to_string(gap.why)));
-    destination.awaiting_ledger.push_back({gap, {}, {}, 0});
+    destination.awaiting_ledger.push_back({gap, {}, {}, {}, 0});
 }
 
 void Uplink::take(Destination& destination, const spool::Entry& entry, base::Now now) {
@@ -224,7 +229,7 @@ void Uplink::take(Destination& destination, const spool::Entry& entry, base::Now
     const auto first_arrival = records_.empty() ? now.wall : records_.front().arrival_time;
     destination.backlog.sent(entry.first, entry.last, first_arrival, now);
     const auto checksum = tunnel::batch_checksum(entry.epoch, *entry.body);
-    AwaitingLedger taken{entry, {entry.epoch, entry.last, checksum}, {}, 0};
+    AwaitingLedger taken{entry, {entry.epoch, entry.last, checksum}, first_arrival, {}, 0};
     refused_.clear();
     leave_out_refused(destination);
     if (base::mutant(base::Mutant::cursor_moves_when_sent)) {

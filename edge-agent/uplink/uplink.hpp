@@ -81,6 +81,7 @@ private:
     struct AwaitingLedger {
         std::variant<spool::Entry, tunnel::Gap> what;  // the entry as it is sent
         tunnel::Position end;                          // of the entry
+        std::optional<base::WallTime> arrival;         // of its first record
         std::vector<record::TagId> tags;
         std::uint64_t ticket = 0;
     };
@@ -123,6 +124,7 @@ private:
     void beat(Destination& destination, base::Now now);
     void collect_frames(Destination& destination);
     bool passes(Destination& destination, record::TagId tag);
+    std::optional<base::WallTime> oldest_unsent(const Destination& destination) const;
     void find_place(Destination& destination, base::Now now);
     void note_accepted(base::Now now);
     void note_states(base::Now now);

@@ -132,6 +132,18 @@ TEST_F(UplinkTest, WhatIsLeftOutIsInTheLedgerBeforeItsFrameLeaves) {
     EXPECT_EQ(spool().counts().at(0).delivered, 3U);
 }
 
+TEST_F(UplinkTest, IsNotLiveWhileWhatItHasReadWaitsForALedgerThatCannotBeWritten) {
+    auto& session = connect_to_hq({"plant/#"});
+    disk_.fail(simulation::ModelDisk::Kind::save, 1, spool::DiskError::no_space, 1'000);
+    append("office/b", "1");
+    append("plant/a", "2");
+    sync();
+    pass(15s);
+    EXPECT_EQ(session.story(), Lines{});
+    EXPECT_GE(session.beats.back().behind, 13s);
+    EXPECT_EQ(status_of().state, PathState::stalled);
+}
+
 TEST_F(UplinkTest, WhatIsRefusedAgainAfterAReconnectCountsOnce) {
     connect_to_hq({"plant/#"});
     far().acknowledges_ = false;
