@@ -1,6 +1,6 @@
 #include "edge-agent/runtime/checkpoint_store.hpp"
 
-#include <system_error>
+#include <utility>
 
 #include <sqlite3.h>
 
@@ -53,18 +53,16 @@ CheckpointStore::CheckpointStore(const std::filesystem::path& path)
 }
 
 base::Result<std::unique_ptr<CheckpointStore>, spool::DiskError> CheckpointStore::open(
-    const std::filesystem::path& path) {
-    for (bool moved_aside = false;; moved_aside = true) {
-        try {
-            return std::unique_ptr<CheckpointStore>(new CheckpointStore(path));
-        } catch (const storage::DatabaseError& error) {
-            if (!error.is_damage() || moved_aside) return to_disk_error(error);
-        }
-        for (const char* part : {"", "-wal", "-shm"}) {
-            const auto from = path.string() + part;
-            std::error_code ignored;  // the log and the shared memory need not be there
-            std::filesystem::rename(from, from + ".damaged", ignored);
-        }
+    const std::filesystem::path& path, base::WallTime now,
+    std::optional<storage::SetAside>& aside) {
+    try {
+        return storage::open_or_set_aside(path.string(), now, aside, [&] {
+            std::unique_ptr<CheckpointStore> store(new CheckpointStore(path));
+            store->found_ = store->read();  // some damage shows only there
+            return store;
+        });
+    } catch (const storage::DatabaseError& error) {
+        return to_disk_error(error);
     }
 }
 
@@ -137,30 +135,33 @@ base::Result<void, spool::DiskError> CheckpointStore::save(const spool::Checkpoi
 
 base::Result<spool::Checkpoint, spool::DiskError> CheckpointStore::load() {
     try {
-        spool::Checkpoint checkpoint;
-        auto tags = database_.prepare("SELECT id, topic FROM tags ORDER BY id");
-        while (tags.step())
-            checkpoint.tags.push_back(
-                {static_cast<record::TagId>(number(tags, 0)), std::string(tags.text(1))});
-        auto cursors = database_.prepare(
-            "SELECT destination, store, epoch, seq, checksum, counted_from FROM cursors");
-        while (cursors.step())
-            checkpoint.cursors.push_back(
-                {std::string(cursors.text(0)),
-                 number(cursors, 1),
-                 {number(cursors, 2), number(cursors, 3), number(cursors, 4)},
-                 number(cursors, 5)});
-        auto runs = database_.prepare(
-            "SELECT epoch, MIN(seq), MAX(seq) FROM kept GROUP BY epoch ORDER BY MAX(seq)");
-        while (runs.step())
-            checkpoint.kept_runs.push_back({number(runs, 0), number(runs, 1), number(runs, 2)});
-        checkpoint.ledger.put = ledger_.load();
-        checkpoint.tags_complete_below = load_number("tags_complete_below", 1);
-        checkpoint.gone_below = load_number("gone_below", 1);
-        return checkpoint;
+        return found_ ? *std::exchange(found_, std::nullopt) : read();
     } catch (const storage::DatabaseError& error) {
         return to_disk_error(error);
     }
+}
+
+spool::Checkpoint CheckpointStore::read() {
+    spool::Checkpoint checkpoint;
+    auto tags = database_.prepare("SELECT id, topic FROM tags ORDER BY id");
+    while (tags.step())
+        checkpoint.tags.push_back(
+            {static_cast<record::TagId>(number(tags, 0)), std::string(tags.text(1))});
+    auto cursors = database_.prepare(
+        "SELECT destination, store, epoch, seq, checksum, counted_from FROM cursors");
+    while (cursors.step())
+        checkpoint.cursors.push_back({std::string(cursors.text(0)),
+                                      number(cursors, 1),
+                                      {number(cursors, 2), number(cursors, 3), number(cursors, 4)},
+                                      number(cursors, 5)});
+    auto runs = database_.prepare(
+        "SELECT epoch, MIN(seq), MAX(seq) FROM kept GROUP BY epoch ORDER BY MAX(seq)");
+    while (runs.step())
+        checkpoint.kept_runs.push_back({number(runs, 0), number(runs, 1), number(runs, 2)});
+    checkpoint.ledger.put = ledger_.load();
+    checkpoint.tags_complete_below = load_number("tags_complete_below", 1);
+    checkpoint.gone_below = load_number("gone_below", 1);
+    return checkpoint;
 }
 
 base::Result<std::vector<spool::KeptRecord>, spool::DiskError> CheckpointStore::read_kept(

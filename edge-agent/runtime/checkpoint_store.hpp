@@ -4,20 +4,23 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "common/storage/database.hpp"
 #include "common/storage/ledger_table.hpp"
+#include "common/storage/set_aside.hpp"
 #include "edge-agent/spool/disk.hpp"
 
 namespace sallyport::edge_agent {
 
 class CheckpointStore {
 public:
-    /// A file that is no database any more is moved aside as `<path>.damaged`.
+    /// A damaged file is moved aside, `aside` tells of it, and an empty one takes its place.
     static base::Result<std::unique_ptr<CheckpointStore>, spool::DiskError> open(
-        const std::filesystem::path& path);
+        const std::filesystem::path& path, base::WallTime now,
+        std::optional<storage::SetAside>& aside);
 
     /// As it is, for a look: nothing is moved.
     static base::Result<std::unique_ptr<CheckpointStore>, spool::DiskError> open_as_it_is(
@@ -31,6 +34,7 @@ public:
 private:
     explicit CheckpointStore(const std::filesystem::path& path);
 
+    spool::Checkpoint read();
     void save_cursors(const std::vector<spool::Cursor>& cursors);
     void save_kept(const std::vector<spool::KeptRecord>& kept);
     void save_number(std::string_view key, std::uint64_t value);
@@ -38,6 +42,7 @@ private:
 
     storage::Database database_;
     storage::LedgerTable ledger_;
+    std::optional<spool::Checkpoint> found_;  // what open() has read, for the first load()
 };
 
 }  // namespace sallyport::edge_agent

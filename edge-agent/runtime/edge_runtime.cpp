@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
+#include <fmt/format.h>
 #include <spdlog/logger.h>
 
 #include "common/net/driver.hpp"
@@ -70,7 +71,7 @@ std::unique_ptr<FileDisk> open_disk(const EdgeConfig& config) {
     const auto directory = std::filesystem::path(config.agent.data_dir) / "spool";
     std::error_code error;
     std::filesystem::create_directory(directory, error);
-    auto disk = FileDisk::open(directory);
+    auto disk = FileDisk::open(directory, net::real_now().wall);
     if (!disk)
         throw ops::Failure(ops::ExitCode::storage, directory.string() + ": " +
                                                        std::string(to_string(disk.error())) +
@@ -78,10 +79,11 @@ std::unique_ptr<FileDisk> open_disk(const EdgeConfig& config) {
     return std::move(*disk);
 }
 
-std::unique_ptr<SqlitePublisherStore> open_publishers(const EdgeConfig& config) {
+std::unique_ptr<SqlitePublisherStore> open_publishers(const EdgeConfig& config,
+                                                      std::optional<storage::SetAside>& aside) {
     const auto path = config.agent.data_dir + "/publishers.db";
     try {
-        return SqlitePublisherStore::open(path);
+        return SqlitePublisherStore::open(path, net::real_now().wall, aside);
     } catch (const storage::DatabaseError& error) {
         throw ops::Failure(ops::ExitCode::storage,
                            path + ": " + error.what() +
@@ -102,6 +104,14 @@ std::unique_ptr<BrokerStateFile> open_broker_state(const EdgeConfig& config) {
     }
 }
 
+void tell_damage(ops::Service& service, std::string_view file,
+                 const std::optional<storage::SetAside>& aside, std::string_view meaning) {
+    if (!aside) return;
+    service.log(
+        {base::NoticeLevel::alarm, fmt::format("{} was damaged and is now {}; begun anew, {}: {}",
+                                               file, aside->moved_to, meaning, aside->reason)});
+}
+
 class EdgeRuntime {
 public:
     EdgeRuntime(EdgeConfig config, ops::Service& service)
@@ -110,7 +120,7 @@ public:
                      ? ops::own_identity(*config_.tls, base::Role::edge, config_.agent.name).plant
                      : "local"),
           disk_(open_disk(config_)),
-          publishers_(open_publishers(config_)),
+          publishers_(open_publishers(config_, publishers_aside_)),
           broker_state_(open_broker_state(config_)),
           disk_free_bytes_(disk_->free_bytes()),
           core_(core_options(config_, plant_), open_spool(config_, plant_, *disk_),
@@ -124,11 +134,12 @@ public:
         if (config_.relay)
             process_.driver().add_target(ops::relay_target(*config_.relay, *config_.tls));
         core_.restore(broker_state_->take_state(), net::real_now());
-        if (const auto& aside = broker_state_->aside())
-            service.log({base::NoticeLevel::alarm,
-                         "broker.db was damaged and is now " + aside->moved_to +
-                             "; begun anew, lasting sessions and retained messages are lost: " +
-                             aside->reason});
+        tell_damage(service, "state.db", disk_->aside(),
+                    "how far destinations are, the ledger and kept values are lost");
+        tell_damage(service, "publishers.db", publishers_aside_,
+                    "who publishes what is learned anew");
+        tell_damage(service, "broker.db", broker_state_->aside(),
+                    "lasting sessions and retained messages are lost");
         const auto spool = core_.status(net::real_now()).spool;
         service.log().info("spool: {} segments, records {}..{}", spool.segments, spool.first,
                            spool.synced);
@@ -195,6 +206,7 @@ private:
     EdgeConfig config_;
     std::string plant_;
     std::unique_ptr<FileDisk> disk_;
+    std::optional<storage::SetAside> publishers_aside_;
     std::unique_ptr<SqlitePublisherStore> publishers_;
     std::unique_ptr<BrokerStateFile> broker_state_;
     std::optional<std::uint64_t> disk_free_bytes_;  // as the storage thread last saw it

@@ -88,12 +88,12 @@ std::optional<std::uint64_t> FileDisk::free_bytes() {
 }
 
 base::Result<std::unique_ptr<FileDisk>, DiskError> FileDisk::open(
-    const std::filesystem::path& directory) {
+    const std::filesystem::path& directory, base::WallTime now) {
     auto descriptor =
         std::make_unique<Descriptor>(open_at(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY));
     if (descriptor->get() < 0) return to_disk_error(errno);
     std::unique_ptr<FileDisk> disk(new FileDisk(directory, std::move(descriptor)));
-    auto checkpoints = CheckpointStore::open(directory / "state.db");
+    auto checkpoints = CheckpointStore::open(directory / "state.db", now, disk->aside_);
     if (!checkpoints) return checkpoints.error();
     disk->checkpoints_ = std::move(*checkpoints);
     disk->reserve_ = std::make_unique<DiskReserve>(directory / "state.reserve");

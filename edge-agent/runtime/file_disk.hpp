@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "common/storage/set_aside.hpp"
 #include "edge-agent/spool/disk.hpp"
 
 namespace sallyport::edge_agent {
@@ -20,11 +21,10 @@ class DiskReserve;
 
 class FileDisk final : public spool::Disk {
 public:
-    /// The directory must exist; state.db is made in it if it is not there. One that is no database
-    /// any more is moved aside as state.db.damaged: the log itself tells what it held, but for the
-    /// cursors.
+    /// The directory must exist; state.db is made in it if it is not there. A damaged one is moved
+    /// aside: the log itself tells what it held, but for cursors, ledger and kept records.
     static base::Result<std::unique_ptr<FileDisk>, spool::DiskError> open(
-        const std::filesystem::path& directory);
+        const std::filesystem::path& directory, base::WallTime now);
     ~FileDisk() override;
 
     base::Result<std::vector<spool::FileInfo>, spool::DiskError> list() override;
@@ -44,6 +44,8 @@ public:
     base::Result<std::vector<spool::KeptRecord>, spool::DiskError> read_kept(
         const spool::KeptRange& range) override;
 
+    /// Damage that open() found in state.db.
+    const std::optional<storage::SetAside>& aside() const { return aside_; }
     /// What the file system has left for a user, looked at again at most once a second; nothing
     /// where it does not say. For the thread that uses the disk.
     std::optional<std::uint64_t> free_bytes();
@@ -63,6 +65,7 @@ private:
 
     std::filesystem::path directory_;
     std::unique_ptr<Descriptor> directory_descriptor_;
+    std::optional<storage::SetAside> aside_;
     std::unique_ptr<CheckpointStore> checkpoints_;
     std::unique_ptr<DiskReserve> reserve_;
     std::vector<OpenFile> open_files_;  // most recently used last

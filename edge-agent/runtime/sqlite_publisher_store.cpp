@@ -1,7 +1,6 @@
 #include "edge-agent/runtime/sqlite_publisher_store.hpp"
 
-#include <filesystem>
-#include <system_error>
+#include <utility>
 
 namespace sallyport::edge_agent {
 namespace {
@@ -20,24 +19,20 @@ SqlitePublisherStore::SqlitePublisherStore(const std::string& path)
       put_(with_schema(database_).prepare("INSERT INTO publishers(topic, client) VALUES(?, ?) "
                                           "ON CONFLICT DO UPDATE SET client = excluded.client")) {}
 
-std::unique_ptr<SqlitePublisherStore> SqlitePublisherStore::open(const std::string& path) {
-    const auto try_open = [&path] {
-        return std::unique_ptr<SqlitePublisherStore>(new SqlitePublisherStore(path));
-    };
-    try {
-        return try_open();
-    } catch (const storage::DatabaseError& error) {
-        if (!error.is_damage()) throw;
-    }
-    for (const char* part : {"", "-wal", "-shm"}) {
-        const auto from = path + part;
-        std::error_code ignored;  // the log and the shared memory need not be there
-        std::filesystem::rename(from, from + ".damaged", ignored);
-    }
-    return try_open();
+std::unique_ptr<SqlitePublisherStore> SqlitePublisherStore::open(
+    const std::string& path, base::WallTime now, std::optional<storage::SetAside>& aside) {
+    return storage::open_or_set_aside(path, now, aside, [&path] {
+        std::unique_ptr<SqlitePublisherStore> store(new SqlitePublisherStore(path));
+        store->found_ = store->read();  // some damage shows only there
+        return store;
+    });
 }
 
 std::vector<ingest::TagPublisher> SqlitePublisherStore::load() {
+    return std::exchange(found_, {});
+}
+
+std::vector<ingest::TagPublisher> SqlitePublisherStore::read() {
     std::vector<ingest::TagPublisher> all;
     auto rows = database_.prepare("SELECT topic, client FROM publishers");
     while (rows.step()) all.push_back({std::string(rows.text(0)), std::string(rows.text(1))});

@@ -32,7 +32,7 @@ public:
 
 protected:
     void fill() {
-        auto disk = FileDisk::open(directory_ / "data" / "spool");
+        auto disk = FileDisk::open(directory_ / "data" / "spool", {});
         ASSERT_TRUE(disk);
         spool::SpoolOptions options;
         options.edge = "local/a";

@@ -14,6 +14,11 @@ protected:
     SqlitePublisherStoreTest() { std::filesystem::create_directory(directory_); }
     ~SqlitePublisherStoreTest() override { std::filesystem::remove_all(directory_); }
     std::string path() const { return (directory_ / "publishers.db").string(); }
+    std::unique_ptr<SqlitePublisherStore> open() {
+        return SqlitePublisherStore::open(path(), base::WallTime{}, aside_);
+    }
+
+    std::optional<storage::SetAside> aside_;
 
 private:
     std::filesystem::path directory_ = std::filesystem::temp_directory_path() /
@@ -22,12 +27,13 @@ private:
 
 TEST_F(SqlitePublisherStoreTest, KeepsTheNewestPublisherOfEachTopic) {
     {
-        const auto store = SqlitePublisherStore::open(path());
+        const auto store = open();
         EXPECT_TRUE(store->load().empty());
         EXPECT_EQ(store->commit({1, {{"plant/a", "plc"}, {"plant/b", "plc"}}}), std::nullopt);
         EXPECT_EQ(store->commit({2, {{"plant/a", "oven"}}}), std::nullopt);
     }
-    const auto all = SqlitePublisherStore::open(path())->load();
+    const auto all = open()->load();
+    EXPECT_FALSE(aside_);
     ASSERT_EQ(all.size(), 2U);
     EXPECT_EQ(all[0].topic, "plant/a");
     EXPECT_EQ(all[0].client, "oven");
@@ -36,8 +42,9 @@ TEST_F(SqlitePublisherStoreTest, KeepsTheNewestPublisherOfEachTopic) {
 
 TEST_F(SqlitePublisherStoreTest, MovesADamagedFileAside) {
     std::ofstream(path()) << std::string(8192, 'x');
-    EXPECT_TRUE(SqlitePublisherStore::open(path())->load().empty());
-    EXPECT_TRUE(std::filesystem::exists(path() + ".damaged"));
+    EXPECT_TRUE(open()->load().empty());
+    ASSERT_TRUE(aside_);
+    EXPECT_EQ(std::filesystem::file_size(aside_->moved_to), 8192U);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ public:
 
 protected:
     std::unique_ptr<FileDisk> open() {
-        auto disk = FileDisk::open(directory_);
+        auto disk = FileDisk::open(directory_, {});
         EXPECT_TRUE(disk);
         return disk ? std::move(*disk) : nullptr;
     }
@@ -176,7 +176,26 @@ TEST_F(FileDiskTest, MovesADamagedCheckpointAside) {
     disk_ = open();
     ASSERT_TRUE(disk_);
     EXPECT_EQ(disk_->load()->tags_complete_below, 1U);
-    EXPECT_TRUE(std::filesystem::exists(directory_ / "state.db.damaged"));
+    ASSERT_TRUE(disk_->aside());
+    EXPECT_EQ(std::filesystem::file_size(disk_->aside()->moved_to), 8192U);
+}
+
+TEST_F(FileDiskTest, StartsWithACheckpointOfWhichAPageInTheMiddleIsDamaged) {
+    std::vector<record::Tag> tags;
+    for (record::TagId id = 1; id <= 2'000; ++id)
+        tags.push_back({id, "plant/tag/" + std::to_string(id)});
+    ASSERT_TRUE(disk_->save(checkpoint_of(tags, {}, 2'001)));
+    disk_.reset();
+    std::fstream file(directory_ / "state.db", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(
+        static_cast<std::streamoff>(std::filesystem::file_size(directory_ / "state.db") / 2) /
+        4096 * 4096);
+    file << std::string(4096, 'x');
+    file.close();
+    disk_ = open();
+    ASSERT_TRUE(disk_);
+    EXPECT_TRUE(disk_->aside());
+    EXPECT_EQ(disk_->load()->tags.size(), 0U);
 }
 
 TEST_F(FileDiskTest, ReadsWritesRenamesAndRemoves) {
@@ -218,7 +237,7 @@ TEST_F(FileDiskTest, KeepsFewDescriptorsOpen) {
 }
 
 TEST_F(FileDiskTest, SaysWhatIsWrongWithTheDirectory) {
-    EXPECT_EQ(FileDisk::open(directory_ / "nowhere").error(), DiskError::not_found);
+    EXPECT_EQ(FileDisk::open(directory_ / "nowhere", {}).error(), DiskError::not_found);
     EXPECT_EQ(disk_->write("nothing", 0, base::Bytes(8)).error(), DiskError::not_found);
     EXPECT_EQ(disk_->create("huge", 1ULL << 62U).error() == DiskError::not_found, false);
     EXPECT_EQ(disk_->read("huge", 0, 8).error(), DiskError::not_found);  // nothing is left behind
