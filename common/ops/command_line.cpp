@@ -185,7 +185,6 @@ private:
               std::pair("verify", "Check every checksum and that no seq is missing")})
             add_spool_verb(*spool, name, what)->add_flag("--json", arguments_.json, "Print JSON");
         auto* records = add_spool_verb(*spool, "export", "Print records, a line of JSON each");
-        records->add_flag("--json", arguments_.json, "Accepted; the output is JSON anyway");
         records->add_option("--from-seq", given.from_seq, "First seq");
         records->add_option("--to-seq", given.to_seq, "Last seq");
         records->add_option("--since", given.since, "Earliest arrival, like 2026-01-31T12:00:00Z");

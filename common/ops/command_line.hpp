@@ -9,7 +9,8 @@
 //     cert install -c FILE --cert C --ca CA
 //     cert inspect FILE
 //     version
-//     spool stats|ledger|cursors|verify|export -c FILE [--json]   where the agent has a spool
+//     spool stats|ledger|cursors|verify -c FILE [--json]   where the agent has a spool
+//     spool export -c FILE [--from-seq N] [--to-seq N] [--since TIME] [--until TIME]
 #pragma once
 
 #include <cstdint>

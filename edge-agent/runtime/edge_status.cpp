@@ -37,26 +37,15 @@ json::object destination_json(const DestinationStatus& destination) {
 }
 
 json::object spool_json(const edge_core::EdgeStatus& status) {
-    const auto& spool = status.spool;
     const auto& outlook = status.outlook;
-    return {
-        {"first_seq", spool.first},
-        {"synced_seq", spool.synced},
-        {"segments", spool.segments},
-        {"bytes", spool.bytes},
-        {"max_bytes", spool.max_bytes},
-        {"room_bytes", outlook.room_bytes},
-        {"disk_free_bytes", or_null(outlook.disk_free_bytes)},
-        {"in_bytes_per_s", or_null(outlook.bytes_per_s)},
-        {"seconds_until_full", or_null(outlook.until_full)},
-        {"pending_bytes", spool.pending_bytes},
-        {"commits", spool.commits},
-        {"records", spool.records},
-        {"in_records_per_s", or_null(status.uplink.in_per_s)},
-        {"dropped_records", spool.dropped_records},
-        {"disk_errors", spool.disk_errors},
-        {"failing", spool.failing ? json::value(to_string(*spool.failing)) : json::value(nullptr)},
-        {"since", to_rfc3339(status.spool_since)}};
+    auto all = stats_json(status.spool);
+    all["room_bytes"] = outlook.room_bytes;
+    all["disk_free_bytes"] = or_null(outlook.disk_free_bytes);
+    all["in_bytes_per_s"] = or_null(outlook.bytes_per_s);
+    all["seconds_until_full"] = or_null(outlook.until_full);
+    all["in_records_per_s"] = or_null(status.uplink.in_per_s);
+    all["since"] = to_rfc3339(status.spool_since);
+    return all;
 }
 
 std::optional<double> in_seconds(std::optional<base::Duration> time) {

@@ -1,5 +1,7 @@
 #include "edge-agent/runtime/spool_json.hpp"
 
+#include <charconv>
+
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
@@ -69,6 +71,7 @@ json::object stats_json(const spool::SpoolStats& stats) {
         {"synced_seq", stats.synced},
         {"segments", stats.segments},
         {"bytes", stats.bytes},
+        {"max_bytes", stats.max_bytes},
         {"pending_bytes", stats.pending_bytes},
         {"commits", stats.commits},
         {"records", stats.records},
@@ -76,6 +79,32 @@ json::object stats_json(const spool::SpoolStats& stats) {
         {"disk_errors", stats.disk_errors},
         {"full", stats.full},
         {"failing", stats.failing ? json::value(to_string(*stats.failing)) : json::value(nullptr)}};
+}
+
+namespace {
+
+/// Of "spool-tags FROM".
+std::optional<record::TagId> first_tag_asked(std::string_view question) {
+    constexpr std::string_view kVerb = "spool-tags ";
+    if (!question.starts_with(kVerb)) return std::nullopt;
+    question.remove_prefix(kVerb.size());
+    record::TagId from = 0;
+    const auto* end = question.data() + question.size();
+    const auto read = std::from_chars(question.data(), end, from);
+    if (read.ec != std::errc() || read.ptr != end || from == 0) return std::nullopt;
+    return from;
+}
+
+}  // namespace
+
+json::object tags_page_json(const spool::Spool& spool, record::TagId from) {
+    json::array tags;
+    auto tag = from;
+    for (; tag <= spool.last_tag() && tag - from < kTagsPage; ++tag)
+        if (const auto topic = spool.topic(tag))
+            tags.push_back(json::array{tag, std::string(*topic)});
+    return {{"tags", std::move(tags)},
+            {"next", tag <= spool.last_tag() ? json::value(tag) : json::value(nullptr)}};
 }
 
 std::string answer_spool_question(const spool::Spool& spool, std::string_view question) {
@@ -89,13 +118,8 @@ std::string answer_spool_question(const spool::Spool& spool, std::string_view qu
     } else if (question == "spool-cursors") {
         answer["cursors"] = cursors_json(spool.cursors());
         answer["counts"] = counts_json(spool.counts());
-    } else if (question == "spool-tags") {
-        json::array tags;
-        const auto count = spool.tag_count();
-        for (record::TagId tag = 1; tags.size() < count; ++tag)
-            if (const auto topic = spool.topic(tag))
-                tags.push_back(json::array{tag, std::string(*topic)});
-        answer["tags"] = std::move(tags);
+    } else if (const auto from = first_tag_asked(question)) {
+        answer = tags_page_json(spool, *from);
     } else {
         answer["error"] = "unknown verb";
     }

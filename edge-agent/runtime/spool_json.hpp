@@ -25,8 +25,13 @@ boost::json::array cursors_json(const std::vector<spool::Cursor>& cursors);
 boost::json::array counts_json(const std::vector<spool::DestinationCounts>& counts);
 boost::json::object stats_json(const spool::SpoolStats& stats);
 
+/// Ids that one answer looks at, so that a million tags do not hold up the network thread.
+constexpr record::TagId kTagsPage = 2048;
+/// Tags from id `from` on; `next` is where to go on, null at the end.
+boost::json::object tags_page_json(const spool::Spool& spool, record::TagId from);
+
 /// Answers to the control socket's questions `spool-stats`, `spool-ledger`, `spool-cursors` and
-/// `spool-tags`.
+/// `spool-tags FROM`.
 std::string answer_spool_question(const spool::Spool& spool, std::string_view question);
 
 }  // namespace sallyport::edge_agent

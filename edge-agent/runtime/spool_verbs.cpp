@@ -1,7 +1,6 @@
 #include "edge-agent/runtime/spool_verbs.hpp"
 
 #include <array>
-#include <ctime>
 #include <filesystem>
 #include <iostream>
 #include <limits>
@@ -12,9 +11,11 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "common/base/base64.hpp"
 #include "common/ops/control_socket.hpp"
 #include "common/ops/data_dir_lock.hpp"
 #include "common/ops/json_as_text.hpp"
+#include "edge-agent/ingest/timestamp.hpp"
 #include "edge-agent/runtime/checkpoint_store.hpp"
 #include "edge-agent/runtime/edge_config.hpp"
 #include "edge-agent/runtime/spool_files.hpp"
@@ -58,7 +59,8 @@ json::object answer_from_database(const EdgeConfig& config) {
     return {{"running", false},
             {"cursors", cursors_json(checkpoint->cursors)},
             {"ledger", ledger_json(checkpoint->ledger.put, topic_of)},
-            {"tags", std::move(tags)}};
+            {"tags", std::move(tags)},
+            {"next", nullptr}};
 }
 
 /// What the agent says, or its database where nobody answers.
@@ -140,21 +142,6 @@ int verify(const EdgeConfig& config, const ops::SpoolArguments& arguments) {
     return ops::to_int(sound ? ops::ExitCode::ok : ops::ExitCode::storage);
 }
 
-std::string base64(base::ByteView bytes) {
-    constexpr std::string_view kDigits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (std::size_t at = 0; at < bytes.size(); at += 3) {
-        const auto left = std::min<std::size_t>(3, bytes.size() - at);
-        std::uint32_t word = 0;
-        for (std::size_t i = 0; i < 3; ++i)
-            word = (word << 8U) | (i < left ? std::uint32_t{bytes[at + i]} : 0U);
-        for (std::size_t i = 0; i < 4; ++i)
-            text += i <= left ? kDigits[(word >> (18 - 6 * i)) & 63U] : '=';
-    }
-    return text;
-}
-
 bool is_plain_text(base::ByteView bytes) {
     for (const auto byte : bytes)
         if (byte < 0x20 || byte > 0x7E) return false;
@@ -163,12 +150,11 @@ bool is_plain_text(base::ByteView bytes) {
 
 std::optional<base::WallTime> parse_time(const std::string& text, const char* option) {
     if (text.empty()) return std::nullopt;
-    std::tm parts{};
-    const auto* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-    if (end == nullptr || std::string_view(end) != "Z")
+    const auto time = ingest::parse_rfc3339(text);
+    if (!time)
         throw ops::Failure(ops::ExitCode::usage,
                            std::string(option) + ": not a time like 2026-01-31T12:00:00Z: " + text);
-    return base::WallTime{std::int64_t{::timegm(&parts)} * 1'000'000'000};
+    return time;
 }
 
 /// `spool export`: a line of JSON a record.
@@ -179,9 +165,14 @@ public:
           to_(arguments.to_seq),
           since_(parse_time(arguments.since, "--since")),
           until_(parse_time(arguments.until, "--until")) {
-        const auto all = answer(config, "spool-tags");
-        for (const auto& tag : all.at("tags").as_array())
-            topics_[tag.at(0).to_number<record::TagId>()] = tag.at(1).as_string().c_str();
+        for (std::optional<record::TagId> from = 1; from;) {
+            const auto page = answer(config, fmt::format("spool-tags {}", *from));
+            for (const auto& tag : page.at("tags").as_array())
+                topics_[tag.at(0).to_number<record::TagId>()] = tag.at(1).as_string().c_str();
+            const auto& next = page.at("next");
+            from.reset();
+            if (!next.is_null()) from = next.to_number<record::TagId>();
+        }
     }
 
     void write(const WalkedEntry& entry) {
@@ -201,10 +192,12 @@ private:
         const auto topic = topics_.find(tag);
         line["topic"] = topic != topics_.end() ? json::value(topic->second) : json::value(nullptr);
         if ((record.flags & record::kHasValue) != 0) {
-            if (is_plain_text(record.value))
+            std::string encoded;
+            if (!is_plain_text(record.value)) base::append_base64(encoded, record.value);
+            if (encoded.empty())
                 line["value"] = base::as_text(record.value);
             else
-                line["value_base64"] = base64(record.value);
+                line["value_base64"] = encoded;
         }
         line["quality"] = record::to_string(record.quality);
         line["source_time"] = base::to_rfc3339(record.source_time);

@@ -43,6 +43,7 @@ public:
         return tags_.topic(tag);
     }
     std::size_t tag_count() const override { return tags_.size(); }
+    record::TagId last_tag() const override { return tags_.last_id(); }
 
     bool has_room() const override { return writer_.has_room() && !is_full(); }
     bool is_full() const override { return is_full_for(options_.entry_bytes_max); }

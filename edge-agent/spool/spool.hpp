@@ -108,6 +108,8 @@ public:
     /// Nothing for a number that was never given out. Valid until the next tag().
     virtual std::optional<std::string_view> topic(record::TagId tag) const = 0;
     virtual std::size_t tag_count() const = 0;
+    /// The largest id that is or was in use; not every id below it has a topic.
+    virtual record::TagId last_tag() const = 0;
 
     virtual bool has_room() const = 0;
     /// With when_full = refuse: the log, or its disk, takes no more until the destinations have

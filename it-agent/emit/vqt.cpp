@@ -1,10 +1,10 @@
 #include "it-agent/emit/vqt.hpp"
 
-#include <algorithm>
 #include <iterator>
 
 #include <fmt/format.h>
 
+#include "common/base/base64.hpp"
 #include "common/mqtt/decode.hpp"
 #include "common/mqtt/encode.hpp"
 #include "common/mqtt/utf8.hpp"
@@ -14,18 +14,6 @@ namespace sallyport::emit {
 namespace {
 
 using mqtt::PropertyId;
-
-void append_base64(std::string& out, base::ByteView bytes) {
-    constexpr std::string_view kDigits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const auto have = std::min<std::size_t>(3, bytes.size() - i);
-        std::uint32_t three = 0;
-        for (std::size_t j = 0; j < 3; ++j) three = three << 8U | (j < have ? bytes[i + j] : 0U);
-        for (std::size_t j = 0; j < 4; ++j)
-            out += j <= have ? kDigits[three >> (18 - 6 * j) & 0x3FU] : '=';
-    }
-}
 
 /// What the payload is in now, not what the device's was.
 bool is_replaced(const mqtt::Property& property) {
@@ -45,7 +33,7 @@ void append_json_value(std::string& out, base::ByteView payload, const record::J
         record::append_json_string(out, text);
     } else {
         out += R"({"base64":")";
-        append_base64(out, payload);
+        base::append_base64(out, payload);
         out += "\"}";
     }
 }

@@ -19,6 +19,7 @@ public:
     }
     std::optional<std::string_view> topic(record::TagId) const override { return std::nullopt; }
     std::size_t tag_count() const override { return topics_.size(); }
+    record::TagId last_tag() const override { return static_cast<record::TagId>(topics_.size()); }
     bool has_room() const override { return false; }
     bool is_full() const override { return false; }
     bool refuses(const tunnel::BatchRecord&) const override { return false; }

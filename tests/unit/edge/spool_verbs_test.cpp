@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "edge-agent/runtime/file_disk.hpp"
+#include "edge-agent/runtime/spool_json.hpp"
 #include "edge-agent/spool/entry_format.hpp"
 #include "edge-agent/spool/spool.hpp"
 
@@ -94,6 +95,27 @@ TEST_F(SpoolVerbsTest, ExportWritesALineARecord) {
     late.since = "yesterday";
     EXPECT_THROW(run_verb("export", late), ops::Failure);
     testing::internal::GetCapturedStdout();
+}
+
+TEST_F(SpoolVerbsTest, ARunningAgentGivesItsTagsPageByPage) {
+    auto disk = FileDisk::open(directory_ / "data" / "spool", {});
+    ASSERT_TRUE(disk);
+    spool::SpoolOptions options;
+    options.edge = "local/a";
+    auto spool = spool::Spool::recover(options, **disk, 8, 8, {});
+    ASSERT_TRUE(spool);
+    while ((*spool)->tag_count() < 2 * kTagsPage)
+        (*spool)->tag("tag/" + std::to_string((*spool)->tag_count()));
+    const auto page = [&](record::TagId from) {
+        return json::parse(answer_spool_question(**spool, "spool-tags " + std::to_string(from)));
+    };
+    EXPECT_EQ(page(1).at("tags").as_array().size(), kTagsPage);
+    EXPECT_EQ(page(1).at("next"), kTagsPage + 1);
+    EXPECT_EQ(page(kTagsPage + 1).at("tags").as_array().size(), kTagsPage);
+    EXPECT_TRUE(page(kTagsPage + 1).at("next").is_null());
+    EXPECT_TRUE(page(5 * kTagsPage).at("tags").as_array().empty());
+    EXPECT_TRUE(
+        json::parse(answer_spool_question(**spool, "spool-tags 0")).as_object().contains("error"));
 }
 
 TEST_F(SpoolVerbsTest, VerifyFindsADamagedEntryThatTheLedgerDoesNotKnow) {
