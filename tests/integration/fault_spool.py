@@ -5,7 +5,10 @@ import shutil
 import struct
 import time
 
+import account
 from claims import claim, same, wait_for
+from fault_disk import small_spool
+from fault_ledger import big_ones, ledgered
 from flow import Flow
 from harness import HOST, Agent
 from mqtt_client import Subscriber, publish_all
@@ -128,10 +131,57 @@ def fault_14_spool_damaged(run):
                          f"{missing_of(plant) - named} named to the it-agent")
         # Of a segment that is gone nobody can tell how far it had numbered.
         tally = flow.end(may_miss=True, seqs_rise=False)
+        named = ledgered(plant, "damaged", "torn-tail")
         run.measured(f"{len(tally.lost)} acknowledged messages were in what was damaged; "
-                     f"{allowed} may have been")
+                     f"{allowed} may have been; the ledger names {named}")
         assert len(tally.lost) <= allowed, (len(tally.lost), allowed)
-        run.row("14", "spool damaged, then started", len(DAMAGES) * rounds, tally, longest)
+        run.row("14", "spool damaged, then started", len(DAMAGES) * rounds, tally, longest, named)
+
+
+def damage_old_one(path, how):
+    if how == "deleted":
+        path.unlink()
+        return
+    for at, size in entries(path):
+        flip_bit(path, at + random.randrange(size))
+
+
+@claim("row 14: a segment in the middle of the log deleted, and one with each entry flipped: the "
+       "rest is delivered, and edge and it-agent both name the gap", limit_s=150, beside=True)
+def fault_14_old_segment_gone(run):
+    """Of a log of several segments; the ledger and the it-agent must both account for it."""
+    with Flow(run, rate=50, prepare=small_spool) as flow:
+        plant, allowed, lost, first = flow.plant, 0, 0, 0
+        arrived = Subscriber(plant.it_port, "plant/big/#")
+        with arrived:
+            for how in ("deleted", "flipped") * (5 if run.long else 1):
+                spool_with_a_backlog(flow, 0.3)
+                publish_all(plant.edge_port, big_ones(first, 450), window=20, client="large")
+                first += 450
+                plant.edge.kill()
+                files = segments(plant)
+                assert len(files) >= 3, files
+                # The last but one is all of this backlog's.
+                path = files[-2]
+                allowed += sum(records_in(path, place) for place in entries(path))
+                damage_old_one(path, how)
+                plant.edge.start()
+                flow.edge_line.clear()
+                flow.wait_flowing()
+                plant.wait_drained()
+            wait_for("the last one arrives", lambda: any(
+                m.payload.startswith(b"%d:" % (first - 1)) for m in list(arrived.messages)), 30)
+        numbers = [int(m.payload.split(b":")[0]) for m in arrived.messages]
+        same("order, each once", sorted(set(numbers)), numbers)
+        tally = flow.end(may_miss=True)
+        lost = len(tally.lost) + first - len(numbers)
+        named, told = ledgered(plant, "damaged"), missing_of(plant)
+        run.measured(f"{allowed} records were in those segments; {lost} did not arrive, the ledger "
+                     f"names {named}, the it-agent was told of {told}")
+        assert 0 < lost <= allowed, (lost, allowed)
+        assert lost <= named, "what did not arrive stands in the ledger"
+        assert lost <= told, "the it-agent was told of what did not arrive"
+        run.row("14", "old segment deleted, flipped", 2, tally, ledgered=named)
 
 
 @claim("row 14: a payload that imitates an entry of the log is never taken for one, whatever is "
@@ -333,6 +383,14 @@ def fault_17_identity_twice(run):
             wait_for("the second takes the place of one that is silent",
                      lambda: clone.status()["relay"]["link"] == "up", 30)
             run.within("the first frozen until the second is in", time.monotonic() - began, 4.0)
+            # It has the first one's past, and numbers of its own from here on.
+            with Subscriber(plant.it_port, "plant/clone") as subscriber:
+                publish_all(plant.spare_port(6), [("plant/clone", b"%d" % n, False)
+                                                  for n in range(50)], client="clone")
+                wait_for("what the second accepts arrives", lambda: subscriber.count() >= 50, 30)
+                account.check_identities(subscriber.messages)
+            same("its numbers", [b"%d" % n for n in range(50)],
+                 [m.payload for m in subscriber.messages])
         finally:
             code, _ = clone.stop()
         same("exit code of the second", 0, code)
