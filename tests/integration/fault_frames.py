@@ -73,7 +73,7 @@ def fault_18_unknown_is_passed_over(run):
             for kind in (128, 200, 255):
                 frames.inject(way, frame(kind, random.randbytes(40)))
             frames.inject(way, frame(PING, NEWER_PING, more_words=3))
-        wait_for("all are sent", lambda: frames.struck["injected"] == 8, 10)
+        wait_for("all are sent", lambda: frames.struck["injected"] == 8, 30)
         flow.wait_flowing()
         time.sleep(1)
         same("new links", 0, flow.plant.edge.status()["relay"]["links_opened"] - links)
@@ -95,16 +95,17 @@ def fault_18_other_version(run):
                 changed = bytearray(message)
                 changed[VERSION_AT:VERSION_AT + 2] = version.to_bytes(2, "little")
                 return [bytes(changed)]
-            mark, struck = plant.edge.mark(), frames.struck["changed"]
+            mark, struck, began = plant.edge.mark(), frames.struck["changed"], time.monotonic()
             frames.rule = rule
             flow.edge_line.cut()
             wait_for("the edge is told of the version",
                      lambda: "version" in plant.edge.log(mark), 20)
             time.sleep(1)
             lines = [line for line in plant.edge.log(mark).splitlines() if "version" in line]
-            tries = frames.struck["changed"] - struck
-            run.measured(f"version {version}: {tries} tries in 1 s; {lines[0].split(' warn ')[-1]}")
-            assert len(lines) <= tries + 1 <= 12, f"{tries} tries, {len(lines)} lines"
+            tries, seconds = frames.struck["changed"] - struck, time.monotonic() - began
+            run.measured(f"version {version}: {tries} tries in {seconds:.1f} s; "
+                         f"{lines[0].split(' warn ')[-1]}")
+            assert len(lines) <= tries + 1 <= 12 * seconds, f"{tries} tries, {len(lines)} lines"
             frames.rule = None
             longest = max(longest, flow.wait_flowing())
         tally = flow.end()

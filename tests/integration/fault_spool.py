@@ -101,10 +101,12 @@ def may_cost(path, found, damage, where):
 
 
 def spool_with_a_backlog(flow, seconds):
-    """The line is cut, and what the device publishes piles up."""
+    """The line is cut, and what the device publishes piles up: some entries of it at least."""
     flow.edge_line.refuse = True
     flow.edge_line.cut()
     time.sleep(seconds)
+    wait_for("a backlog of some entries", lambda: (found := segments(flow.plant))
+             and len(entries(found[-1])) > 3, 30)
 
 
 @claim("row 14: a torn, zeroed or flipped tail, damage in the middle, a deleted segment: the edge "
@@ -321,7 +323,8 @@ def fault_14_store_damaged(run):
     with Flow(run, rate=200, retain=True, again=True) as flow:
         plant, refusals = flow.plant, []
         for how in STORE_DAMAGES * (10 if run.long else 1):
-            time.sleep(0.6)
+            log = plant.folder / "data/it/store.db-wal"
+            wait_for("the store has something", lambda: log.stat().st_size >= 8192, 30)
             mark = plant.it.mark()
             damage_store(plant, how)
             try:
@@ -333,7 +336,7 @@ def fault_14_store_damaged(run):
                 (plant.folder / "data/it").mkdir(mode=0o700)
                 plant.it.start()
             try:
-                flow.wait_flowing(10)
+                flow.wait_flowing(30)
             except AssertionError:
                 refusals.append(f"{how}: started, and nothing flows: {plant.it.status()}")
                 plant.it.stop()

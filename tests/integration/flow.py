@@ -50,6 +50,11 @@ class Flow:
             self.plant.__exit__(type(error), error, None)
             raise
         self.device.start()
+        try:
+            wait_for("the first messages arrive", lambda: self.application.count() > 10, 60, 0.01)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         time.sleep(SETTLE_S)
         return self
 

@@ -173,12 +173,15 @@ class Agent:
             connection.close()
 
     def status(self):
-        """Its status; nothing while it does not answer."""
-        try:
-            code, _, text = self.get("/status")
-        except (OSError, http.client.HTTPException):
-            return None
-        return json.loads(text) if code == 200 else None
+        """Its status; nothing while it does not answer. One that runs is asked more than once."""
+        for _ in range(3):
+            try:
+                code, _, text = self.get("/status")
+                return json.loads(text) if code == 200 else None
+            except (OSError, http.client.HTTPException):
+                if not self.is_running() or self._frozen:
+                    return None
+        return None
 
     def verb(self, *words, timeout_s=30):
         """One command line of it: exit code, what it printed, what it complained."""

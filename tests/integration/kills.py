@@ -10,7 +10,7 @@ from mqtt_client import RETAIN_HANDLING_NEVER, Publisher, Subscriber, retained
 
 
 @claim("kill -9 of the relay 20 times at random loses nothing, repeats nothing and keeps the order",
-       limit_s=180)
+       limit_s=180, beside=True)
 def relay_killed_often(run):
     kills = 1_000 if run.long else 20
     with Plant(run).start() as plant, Subscriber(plant.it_port, "plant/#") as subscriber:
@@ -44,7 +44,7 @@ def relay_killed_often(run):
 
 @claim("kill -9 of the it-agent while data flows repeats nothing, drains the edge, "
        "and keeps each newest value",
-       limit_s=150)
+       limit_s=150, beside=True)
 def it_agent_killed(run):
     kills = 4
     with Plant(run).start() as plant:
@@ -77,7 +77,7 @@ def it_agent_killed(run):
 
 
 @claim("kill -9 of the it-agent and of the edge: applications and local clients with lasting sessions "
-       "miss nothing", limit_s=150)
+       "miss nothing", limit_s=150, beside=True)
 def lasting_sessions(run):
     kills = 40 if run.long else 4
     with Plant(run).start() as plant:

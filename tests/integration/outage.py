@@ -70,7 +70,7 @@ def relay_down_edge_killed(run):
 
 @claim("kill -9 of the edge while messages come in loses nothing acknowledged "
        "and repeats nothing of its own",
-       smoke=True)
+       smoke=True, beside=True)
 def edge_killed(run):
     rate, kills = (200, 1) if run.smoke else (1_000, 5)
     with Plant(run).start() as plant, Subscriber(plant.it_port, "plant/#") as subscriber:

@@ -164,7 +164,7 @@ def edge_killed(run):
         watch.wait_all(run, "tags published again", ("Good",), mark, began)
 
 
-@claim("the edge silent: it is called lost within 7 s, and live again when it speaks")
+@claim("the edge silent: it is called lost within 7 s, and live again when it speaks", beside=True)
 def edge_silent(run):
     with Plant(run).start() as plant, Watch(plant) as watch:
         cut = time.monotonic()

@@ -28,7 +28,7 @@ def read_rows(name, most):
 
 
 @claim("sensor rows replayed at QoS 1 come out byte for byte, in order per topic and overall",
-       limit_s=180)
+       limit_s=180, beside=True)
 def sensor_rows(run):
     if not all((FOLDER / name).is_file() for name in ROWS):
         raise Skipped("data folder absent")

@@ -19,7 +19,7 @@ def usage(plant):
             for agent in plant.agents}
 
 
-@claim(f"an idle agent takes at most {IDLE_MIB_MAX} MiB")
+@claim(f"an idle agent takes at most {IDLE_MIB_MAX} MiB", beside=True)
 def idle_memory(run):
     with Plant(run).start() as plant:
         time.sleep(3)

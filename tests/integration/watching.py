@@ -167,7 +167,7 @@ def outage_and_drain(run):
         time.sleep(2)
         check_outage(run, plant, cut)
         since = hop(plant.edge, "edge → relay")["since"]
-        publisher.finish()
+        publisher.finish(120)
         same("since, some seconds later", since, hop(plant.edge, "edge → relay")["since"])
         plant.relay.start()
         drains = []
@@ -188,7 +188,7 @@ def outage_and_drain(run):
         same("reconnects", 1, plant.edge.status()["relay"]["reconnects"])
 
 
-@claim("the relay is healthy while nobody is connected, and names whom an agent misses")
+@claim("the relay is healthy while nobody is connected, and names whom an agent misses", beside=True)
 def relay_health(run):
     with Plant(run) as plant:
         plant.relay.start()
@@ -240,7 +240,7 @@ class Watching:
 
 
 @claim("status --watch appends blocks in a pipe, says when the agent is away, and ends with 0 "
-       "on Ctrl-C")
+       "on Ctrl-C", beside=True)
 def watch_in_a_pipe(run):
     with Plant(run) as plant, Watching(plant.edge) as watching, \
             Watching(plant.edge, "--json") as lines:
@@ -262,7 +262,7 @@ def watch_in_a_pipe(run):
         plant.relay.start()
 
 
-@claim("status --watch repaints a terminal in place and never beyond its width")
+@claim("status --watch repaints a terminal in place and never beyond its width", beside=True)
 def watch_in_a_terminal(run):
     with Plant(run).start() as plant, Watching(plant.edge, terminal=True) as watching:
         wait_for("two paintings", lambda: watching.text().count("\x1b[H") >= 2)
