@@ -14,7 +14,9 @@ Broker::Impl::Impl(const BrokerLimits& limits, std::uint64_t seed, const BrokerO
       options_(options),
       random_state_(seed),
       authorisation_(limits.max_topic_levels),
-      retained_(limits.retained_messages, limits.retained_bytes) {}
+      retained_(limits.retained_messages, limits.retained_bytes) {
+    for (const auto& client_id : options_.consumers) consumers_.emplace(client_id, 0);
+}
 
 /// Events must be taken before the next input: they view memory that ends here.
 void Broker::Impl::begin_input(base::Now now) {
@@ -281,6 +283,12 @@ std::optional<base::Instant> Broker::next_deadline() const {
 }
 bool Broker::holds_back() const {
     return impl_->holds_back();
+}
+std::vector<ConsumerState> Broker::consumers() const {
+    return impl_->consumers();
+}
+bool Broker::was_heard() const {
+    return impl_->was_heard();
 }
 const BrokerCounters& Broker::counters() const {
     return impl_->counters();

@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "common/base/network_core.hpp"
 #include "common/mqtt/durable_state.hpp"
@@ -54,6 +55,18 @@ struct BrokerOptions {
     /// It keeps receipts of QoS 2 publishes of its own, on disk: it calls restore_receipt() at a
     /// start and answers Released. False: a receipt of the broker's store is all there is.
     bool owner_keeps_receipts = false;
+    /// Client identifiers of sessions that nothing of what the owner publishes in two steps is
+    /// dropped from: they make holds_back() true, connected or not, while too much waits for them.
+    std::vector<std::string> consumers = {};
+};
+
+/// What waits for a session named in BrokerOptions::consumers.
+struct ConsumerState {
+    std::string client_id;
+    bool has_session = false, connected = false;
+    std::uint64_t waiting_messages = 0, waiting_bytes = 0;  // in flight included
+    std::optional<base::Now> holding_since;                 // holds_back() is true for its sake
+    std::uint64_t lost_messages = 0;                        // waited for a session that has ended
 };
 
 /// Identifies one unacknowledged QoS > 0 publish of one session. Stays valid over reconnects of the
@@ -120,6 +133,7 @@ struct BrokerCounters {
     std::uint64_t messages_received = 0, messages_sent = 0;
     std::uint64_t bytes_received = 0, bytes_sent = 0;
     std::uint64_t dropped_qos0 = 0, dropped_queue_full = 0;  // per subscriber
+    std::uint64_t dropped_expired = 0;                       // likewise: expired in a queue
     std::uint64_t refused_publishes = 0;                     // protected topics
     std::uint64_t restored_left_out = 0;                     // rows of a start that made no sense
     std::uint64_t clients_connected = 0, sessions = 0, subscriptions = 0, retained = 0;
@@ -171,8 +185,8 @@ public:
     void publish_to_passing(const Message& message, std::uint64_t stage, base::Now now);
     /// Puts the message in the place of its topic's retained one. Nobody is told. For a start.
     void set_retained(const Message& message, base::Now now);
-    /// Whether publish_to_lasting() would find a session at all. Without one, only what is to be
-    /// retained needs the first step.
+    /// Whether the two steps make a difference: there is a lasting session, or one may be a
+    /// consumer's. Without one, only what is to be retained needs the first step.
     bool has_lasting_sessions() const;
     /// Replaces payload-less state of a retained message: the properties of the retained copy of
     /// `topic`. Nobody is told. False: nothing is retained there.
@@ -203,9 +217,14 @@ public:
     bool take_output(base::ConnectionId id, base::Bytes& out);
     std::optional<base::Instant> next_deadline() const;
 
-    /// True while a connected QoS >= 1 subscriber that makes progress has more than half its queue
-    /// filled: an owner that can wait (the it-agent's downlink) holds back.
+    /// True while a connected QoS >= 1 subscriber that makes progress, or a consumer in any state,
+    /// has more than half its queue filled: an owner that can wait (the it-agent's downlink) holds
+    /// back, before the first of two steps.
     bool holds_back() const;
+    /// Those of BrokerOptions::consumers, in their order.
+    std::vector<ConsumerState> consumers() const;
+    /// Whether the last publish(), or publish_to_passing() with its first step, found a subscriber.
+    bool was_heard() const;
     const BrokerCounters& counters() const;
 
 private:

@@ -2,7 +2,8 @@
 // broker_output.cpp (replies, closing, output), sessions.cpp (a session's life), fan_out.cpp (one
 // message to its subscribers), owner_publish.cpp (the owner's messages), subscriber_window.cpp
 // (what a subscriber is sent next), keep_state.cpp (what is journalled), hold_until_saved.cpp (what
-// waits for the disk), restore_state.cpp (a start), and one handle_*.cpp a packet type.
+// waits for the disk), restore_state.cpp (a start), consumers.cpp (sessions that lose nothing), and
+// one handle_*.cpp a packet type.
 #pragma once
 
 #include <compare>
@@ -95,7 +96,7 @@ public:
     std::uint64_t publish_to_lasting(const Message& message, base::Now now);
     void publish_to_passing(const Message& message, std::uint64_t stage, base::Now now);
     void set_retained(const Message& message, base::Now now);
-    bool has_lasting_sessions() const { return lasting_sessions_ > 0; }
+    bool has_lasting_sessions() const { return lasting_sessions_ > 0 || !consumers_.empty(); }
     void changes_saved(std::uint64_t upto, base::Now now);
     std::optional<DurableChanges> next_changes() { return journal_.take(now_); }
     bool replace_retained(std::string_view topic, std::optional<base::ByteView> payload,
@@ -109,6 +110,8 @@ public:
     bool take_output(base::ConnectionId id, base::Bytes& out);
     std::optional<base::Instant> next_deadline() const { return deadlines_.first(); }
     bool holds_back() const { return holding_ > 0; }
+    std::vector<ConsumerState> consumers() const;
+    bool was_heard() const { return !recipients_.all().empty() || !matches_.groups.empty(); }
     const BrokerCounters& counters() const { return counters_; }
 
 private:
@@ -274,6 +277,11 @@ private:
     Publish to_packet(const Delivery& delivery, Version version);
     bool write(Connection& connection, const Publish& packet);
     void update_holding(Session& session);
+    bool is_congested(const Session& session) const;
+
+    // consumers.cpp
+    base::Duration session_expiry_max(std::string_view client_id) const;
+    void let_go_of_consumer(Session& session);
 
     // broker_output.cpp
     template <class P>
@@ -309,7 +317,8 @@ private:
     TextMap<std::unique_ptr<Session>> sessions_;
     std::unordered_map<std::uint64_t, Session*> sessions_by_key_;
     std::uint64_t last_session_key_ = 0;
-    std::size_t holding_ = 0;  // sessions for which holds_back() is true
+    std::size_t holding_ = 0;           // sessions for which holds_back() is true
+    TextMap<std::uint64_t> consumers_;  // what of each was lost, by client identifier
     std::vector<base::ConnectionId> paused_;
 
     Journal journal_;

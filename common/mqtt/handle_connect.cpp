@@ -90,16 +90,17 @@ std::uint16_t Broker::Impl::keep_alive_for(const Connect& connect) const {
 ConnectTerms Broker::Impl::read_terms(const Connect& connect) const {
     ConnectTerms terms;
     terms.keep_alive_s = keep_alive_for(connect);
+    const auto expiry_max = session_expiry_max(connect.client_id);
     if (connect.version == Version::v3_1_1) {
-        terms.expiry = connect.clean_start ? base::Duration{} : limits_.max_session_expiry;
+        terms.expiry = connect.clean_start ? base::Duration{} : expiry_max;
         return terms;
     }
     PropertyReader reader(connect.properties);
     while (const auto property = reader.next()) {
         if (property->id == PropertyId::session_expiry_interval) {
             terms.expiry = std::chrono::seconds(property->number);
-            if (terms.expiry <= limits_.max_session_expiry) continue;
-            terms.expiry = limits_.max_session_expiry;
+            if (terms.expiry <= expiry_max) continue;
+            terms.expiry = expiry_max;
             terms.granted_expiry_s = static_cast<std::uint32_t>(
                 std::chrono::duration_cast<std::chrono::seconds>(terms.expiry).count());
         } else if (property->id == PropertyId::receive_maximum) {

@@ -18,7 +18,7 @@ void Broker::Impl::handle(Connection& connection, const Disconnect& received) {
             return;
         }
         session.expiry = std::min<base::Duration>(std::chrono::seconds(expiry->number),
-                                                  limits_.max_session_expiry);
+                                                  session_expiry_max(session.client_id));
     }
     close(connection, true);
     detach(session, received.reason == ReasonCode::success);

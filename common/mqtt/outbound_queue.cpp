@@ -1,6 +1,7 @@
 #include "common/mqtt/outbound_queue.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "common/base/assert.hpp"
@@ -23,7 +24,11 @@ Delivery& OutboundQueue::join_waiting(Delivery delivery) {
     const std::uint64_t order = delivery.order;
     waiting_bytes_ += cost(delivery);
     const auto at = waiting_.emplace_hint(waiting_.end(), order, std::move(delivery));
-    if (at->second.shared) return at->second;
+    if (at->second.must_stay) {
+        ++staying_;
+        staying_bytes_ += cost(at->second);
+    }
+    if (at->second.shared || at->second.must_stay) return at->second;
     // The key views the topic of the newest message, so that it lives as long as the entry does.
     const std::string_view topic = at->second.message->topic;
     if (const auto older = newest_.find(topic); older != newest_.end()) {
@@ -38,14 +43,22 @@ std::size_t OutboundQueue::trim(std::size_t messages_max, std::size_t bytes_max,
                                 std::vector<Delivery>* dropped_deliveries) {
     std::size_t dropped = 0;
     while (!waiting_.empty() && (waiting_.size() > messages_max || bytes() > bytes_max)) {
-        const auto victim =
-            superseded_.empty() ? waiting_.begin() : waiting_.find(*superseded_.begin());
+        const auto victim = next_to_drop();
+        if (victim == waiting_.end()) break;
         forget(victim->first, victim->second);
         if (dropped_deliveries != nullptr) dropped_deliveries->push_back(std::move(victim->second));
         waiting_.erase(victim);
         ++dropped;
     }
     return dropped;
+}
+
+/// The end where nothing may be dropped.
+std::map<std::uint64_t, Delivery>::iterator OutboundQueue::next_to_drop() {
+    if (!superseded_.empty()) return waiting_.find(*superseded_.begin());
+    if (staying_ == 0) return waiting_.begin();
+    const auto last = std::prev(waiting_.end());
+    return last->second.must_stay ? waiting_.end() : last;
 }
 
 Delivery OutboundQueue::pop() {
@@ -59,6 +72,11 @@ Delivery OutboundQueue::pop() {
 
 void OutboundQueue::forget(std::uint64_t order, const Delivery& delivery) {
     waiting_bytes_ -= cost(delivery);
+    if (delivery.must_stay) {
+        --staying_;
+        staying_bytes_ -= cost(delivery);
+        return;
+    }
     if (delivery.shared || superseded_.erase(order) > 0) return;
     newest_.erase(delivery.message->topic);
 }

@@ -27,6 +27,7 @@ struct Delivery {
     std::uint64_t order = 0;
     // The journal's change that must be on disk before the client hears of its next step. 0: none.
     std::uint64_t held_until = 0;
+    bool must_stay = false;  // trim() leaves it alone
 };
 
 class OutboundQueue {
@@ -44,8 +45,9 @@ public:
     /// Joins the waiting messages; valid until the next change.
     Delivery& push(Delivery delivery);
     /// Drops waiting messages until both limits hold: first, oldest first, those with a newer
-    /// message of the same topic behind them; then the oldest. Returns how many, and appends them
-    /// to `dropped` where given. In flight is never dropped.
+    /// message of the same topic behind them; then the oldest, or, where any must stay, the newest,
+    /// as long as that one need not. Returns how many, and appends them to `dropped` where given.
+    /// In flight is never dropped.
     std::size_t trim(std::size_t messages_max, std::size_t bytes_max,
                      std::vector<Delivery>* dropped = nullptr);
     bool has_waiting() const { return !waiting_.empty(); }
@@ -81,16 +83,21 @@ public:
     }
 
     std::size_t bytes() const { return waiting_bytes_ + in_flight_bytes_; }
+    /// Of waiting messages that must stay.
+    std::size_t staying() const { return staying_; }
+    std::size_t staying_bytes() const { return staying_bytes_; }
     std::size_t in_flight_bytes() const { return in_flight_bytes_; }
     std::size_t in_flight() const { return in_flight_.size(); }
 
 private:
     Delivery& join_waiting(Delivery delivery);
     void forget(std::uint64_t order, const Delivery& delivery);
+    std::map<std::uint64_t, Delivery>::iterator next_to_drop();
 
     std::map<std::uint64_t, Delivery> waiting_;  // by order of arrival
     // The newest waiting message of each topic, and those that a newer one has superseded. Messages
-    // of shared subscriptions are in neither: they are work to share out, not a state.
+    // of shared subscriptions are in neither: they are work to share out, not a state. Nor are
+    // those that must stay.
     std::unordered_map<std::string_view, std::uint64_t> newest_;
     std::set<std::uint64_t> superseded_;
     std::unordered_map<std::uint16_t, InFlight> in_flight_;
@@ -98,6 +105,7 @@ private:
     std::uint64_t next_order_ = 1;
     std::size_t waiting_bytes_ = 0;
     std::size_t in_flight_bytes_ = 0;
+    std::size_t staying_ = 0, staying_bytes_ = 0;
     std::size_t outstanding_ = 0;
     std::uint16_t receive_maximum_ = 65'535;
     std::uint16_t last_packet_id_ = 0;

@@ -78,7 +78,10 @@ void Broker::Impl::restore(const DurableState& state, base::Now now) {
     for (const auto& row : state.retained) restore_retained(row);
     for (const auto& [number, message] : messages)
         if (message->deliveries == 0) journal_.add(MessageGone{number});
-    for (const auto& [client_id, session] : sessions_) trim(*session);
+    for (const auto& [client_id, session] : sessions_) {
+        trim(*session);
+        update_holding(*session);
+    }
     counters_.sessions = sessions_.size();
     counters_.subscriptions = subscriptions_.size();
     counters_.retained = retained_.size();
@@ -104,8 +107,8 @@ void Broker::Impl::restore_session(const SessionPut& row) {
         return;
     }
     Session& session = begin_session(row.client_id);
-    session.expiry =
-        std::min<base::Duration>(std::chrono::seconds(row.expiry_s), limits_.max_session_expiry);
+    session.expiry = std::min(base::Duration(std::chrono::seconds(row.expiry_s)),
+                              session_expiry_max(row.client_id));
     session.will = row.will;
     session.is_kept = true;
     keep_lists(session, is_lasting);
@@ -179,7 +182,8 @@ void Broker::Impl::restore_delivery(
                       row.shared,
                       row.subscription_ids,
                       row.order,
-                      0};
+                      0,
+                      session->is_consumer};
     session->outbound.restore(std::move(delivery), row.packet_id, row.released);
 }
 

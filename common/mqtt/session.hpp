@@ -46,8 +46,9 @@ struct Session {
     Deadlines::Slot expiry_due;
     Deadlines::Slot will_due;
     Deadlines::Slot progress_due;
-    base::Instant last_progress{};  // it connected, or completed a message
-    bool holding = false;           // counts toward Broker::holds_back()
+    base::Instant last_progress{};           // it connected, or completed a message
+    std::optional<base::Now> holding_since;  // counts toward Broker::holds_back()
+    bool is_consumer = false;                // BrokerOptions::consumers names it
 
     std::uint64_t fan_out_mark = 0;  // the fan-out that last met this session…
     std::size_t fan_out_index = 0;   // …and where it stands among that one's recipients

@@ -22,6 +22,7 @@ Session& Broker::Impl::begin_session(std::string client_id) {
     Session& begun = *session;
     begun.key = ++last_session_key_;
     begun.client_id = client_id;
+    begun.is_consumer = consumers_.contains(begun.client_id);
     sessions_by_key_.emplace(begun.key, &begun);
     sessions_.emplace(std::move(client_id), std::move(session));
     counters_.sessions = sessions_.size();
@@ -121,6 +122,7 @@ void Broker::Impl::publish_will(Session& session) {
 /// Events may still name the session, so it is freed at the next input.
 void Broker::Impl::end_session(Session& session) {
     unkeep_session(session);
+    if (session.is_consumer) let_go_of_consumer(session);
     for (const auto& [filter, options] : session.subscriptions)
         subscriptions_.remove(filter, &session);
     counters_.subscriptions = subscriptions_.size();

@@ -30,11 +30,14 @@ bool Broker::Impl::may_begin(const Session& session, const Connection& connectio
            (outbound.in_flight() == 0 || outbound.in_flight_bytes() < flight_max);
 }
 
+/// From a consumer's queue nothing is dropped that the owner publishes in two steps: it holds back.
 void Broker::Impl::enqueue(Session& session, Delivery delivery) {
+    delivery.must_stay = session.is_consumer && step_ != Step::all;
     Delivery& waiting = session.outbound.push(std::move(delivery));
     const std::uint64_t number = keep_delivery(session, waiting, 0, false, true);
     if (step_ == Step::lasting) waiting.held_until = number;
     trim(session);
+    if (session.is_consumer) update_holding(session);
 }
 
 void Broker::Impl::trim(Session& session) {
@@ -90,7 +93,9 @@ void Broker::Impl::send_in_flight(Connection& connection, Session& session,
 
 void Broker::Impl::send_waiting(Connection& connection, Session& session) {
     Delivery delivery = session.outbound.pop();
-    if (!delivery.message->expired(now_.instant)) {
+    if (delivery.message->expired(now_.instant)) {
+        ++counters_.dropped_expired;
+    } else {
         Publish packet = to_packet(delivery, connection.attached()->version);
         packet.packet_id = 1;  // any: its size is what counts
         if (encoded_size(packet, connection.attached()->version) <=
@@ -164,18 +169,29 @@ bool Broker::Impl::write(Connection& connection, const Publish& packet) {
     return true;
 }
 
-/// Broker::holds_back(): congested, connected, and getting on.
+/// More than half its share is taken. A consumer's by what must stay: the rest is dropped when due.
+bool Broker::Impl::is_congested(const Session& session) const {
+    const OutboundQueue& outbound = session.outbound;
+    if (session.is_consumer)
+        return outbound.staying() > limits_.session_queue_messages / 2 ||
+               outbound.staying_bytes() > limits_.session_queue_bytes / 2;
+    return online(session) != nullptr && (outbound.waiting() > limits_.session_queue_messages / 2 ||
+                                          outbound.bytes() > limits_.session_queue_bytes / 2);
+}
+
+/// Broker::holds_back(): congested, and a consumer, or connected and getting on.
 void Broker::Impl::update_holding(Session& session) {
-    const bool congested = online(session) != nullptr &&
-                           (session.outbound.waiting() > limits_.session_queue_messages / 2 ||
-                            session.outbound.bytes() > limits_.session_queue_bytes / 2);
+    const bool congested = is_congested(session);
     const auto judged_at = session.last_progress + kProgressWindow;
-    const bool holding = congested && judged_at > now_.instant;
-    if (holding && !session.progress_due)
+    const bool holding = congested && (session.is_consumer || judged_at > now_.instant);
+    if (holding && !session.is_consumer && !session.progress_due)
         deadlines_.set(session.progress_due, judged_at, DeadlineKind::progress, session.key);
     if (!congested) deadlines_.cancel(session.progress_due, DeadlineKind::progress, session.key);
-    if (holding == session.holding) return;
-    session.holding = holding;
+    if (holding == session.holding_since.has_value()) return;
+    if (holding)
+        session.holding_since = now_;
+    else
+        session.holding_since.reset();
     holding_ = holding ? holding_ + 1 : holding_ - 1;
 }
 

@@ -17,6 +17,7 @@ inline boost::json::object to_json(const mqtt::BrokerCounters& broker) {
             {"messages_sent", broker.messages_sent},
             {"dropped_qos0", broker.dropped_qos0},
             {"dropped_queue_full", broker.dropped_queue_full},
+            {"dropped_expired", broker.dropped_expired},
             {"refused_publishes", broker.refused_publishes},
             {"connections_refused", broker.connections_refused}};
 }
@@ -30,6 +31,8 @@ inline void add_metrics(Metrics& metrics, const mqtt::BrokerCounters& broker) {
                     broker.dropped_qos0);
     metrics.counter("mqtt_dropped_queue_full_total", "Queued messages dropped from full sessions.",
                     broker.dropped_queue_full);
+    metrics.counter("mqtt_dropped_expired_total", "Messages that expired in sessions' queues.",
+                    broker.dropped_expired);
 }
 
 }  // namespace sallyport::ops

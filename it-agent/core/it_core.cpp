@@ -40,9 +40,11 @@ base::Identity edge_identity(std::string_view qualified) {
 ItCore::ItCore(ItOptions options, const sinks::StoreState& state, base::Now now)
     : options_(std::move(options)),
       store_id_(state.store_id),
-      broker_(options_.broker, options_.seed, {.keeps_state = options_.keeps_broker_state}),
+      broker_(options_.broker, options_.seed,
+              {.keeps_state = options_.keeps_broker_state, .consumers = options_.consumers}),
       downlink_(downlink_options(options_), now),
       sink_(broker_),
+      consumer_watch_(broker_, now),
       started_(now.wall),
       store_since_(now.wall) {
     if (!options_.has_relay) downlink_.shut_down();
@@ -147,12 +149,14 @@ void ItCore::expire(base::Now now) {
     broker_.expire(now);
     handle(downlink_.expire(now), now);
     for (auto& [name, edge] : edges_) edge.feed.expire(now);
+    consumer_watch_.expire(now, notices_);
     settle(now);
 }
 
 std::optional<base::Instant> ItCore::next_deadline() const {
     auto deadline = base::earlier(broker_.next_deadline(), downlink_.next_deadline());
     deadline = base::earlier(deadline, sink_.next_deadline());
+    deadline = base::earlier(deadline, consumer_watch_.next_deadline());
     for (const auto& [name, edge] : edges_)
         deadline = base::earlier(deadline, edge.feed.next_deadline());
     return deadline;
@@ -165,6 +169,7 @@ void ItCore::settle(base::Now now) {
         if (published != nullptr && published->qos != mqtt::Qos::at_most_once)
             broker_.acknowledge(published->token, mqtt::ReasonCode::success, now);
     }
+    sink_.take_held(now);
     emit_committed(now);
 }
 
@@ -195,6 +200,12 @@ void ItCore::start_session(const downlink::SessionStarted& started, base::Now no
     auto& edge = edge_of(started.edge, now);
     edge.session = started.session;
     edge.tags = std::make_shared<sinks::TagMap>();
+    for (const auto& [epoch, position] : sink_.forget_held(edge.feed)) {
+        if (position.seq == 0)
+            edge.taken.erase(epoch);
+        else
+            edge.taken[epoch] = position;
+    }
     tunnel::Position from;
     for (const auto& run : started.log.runs) {
         const auto taken = edge.taken.find(run.epoch);
@@ -232,8 +243,8 @@ void ItCore::take_entry(const downlink::EntryArrived& arrived, base::Now now) {
     ++entries_;
     auto& taken = edge.taken[arrived.end.epoch];
     const auto after = base::mutant(base::Mutant::duplicate_emitted) ? 0 : taken.seq;
-    sinks::Arrival arrival{&edge.feed, arrived.session, arrived.end,
-                           after,      edge.tags,       arrived.body.size()};
+    sinks::Arrival arrival{&edge.feed, arrived.session,     arrived.end, after,
+                           edge.tags,  arrived.body.size(), taken};
     edge.feed.entry_arrived();
     if (arrived.end.seq <= after) {
         ++repeated_entries_;  // had before: acknowledged in its turn, emitted no more
@@ -332,6 +343,7 @@ ItStatus ItCore::status() const {
     status.missing_records = missing_records_;
     if (sink_.is_failing()) status.store_error = sink_.last_error();
     for (const auto& [name, edge] : edges_) status.edges.push_back(edge.feed.status());
+    status.consumers = broker_.consumers();
     return status;
 }
 

@@ -11,6 +11,7 @@
 
 #include "common/base/agent_core.hpp"
 #include "common/mqtt/broker.hpp"
+#include "it-agent/core/consumer_watch.hpp"
 #include "it-agent/downlink/downlink.hpp"
 #include "it-agent/emit/edge_feed.hpp"
 #include "it-agent/sinks/broker_sink.hpp"
@@ -32,8 +33,9 @@ struct ItOptions {
     tunnel::ReceiverLimits receiver_limits;
     emit::FeedTimers feed_timers;
     emit::EmissionOptions emission;
-    bool keeps_broker_state = false;  // the store keeps StoreJob::broker
-    std::uint64_t seed = 1;           // random: process number, assigned client identifiers
+    bool keeps_broker_state = false;       // the store keeps StoreJob::broker
+    std::vector<std::string> consumers{};  // client identifiers: their full queues hold the edges
+    std::uint64_t seed = 1;                // random: process number, assigned client identifiers
 };
 
 struct ItStatus {
@@ -43,6 +45,7 @@ struct ItStatus {
     std::string store_error;              // empty while the store works
     base::WallTime started, store_since;  // since then the store works, or refuses
     std::vector<emit::FeedStatus> edges;
+    std::vector<mqtt::ConsumerState> consumers;
 };
 
 class ItCore final : public base::AgentCore {
@@ -99,6 +102,7 @@ private:
     mqtt::Broker broker_;
     downlink::Downlink downlink_;
     sinks::BrokerSink sink_;
+    ConsumerWatch consumer_watch_;
     base::WallTime started_, store_since_;
     std::map<std::string, Edge> edges_;
     std::uint64_t entries_ = 0, repeated_entries_ = 0, gaps_ = 0, missing_records_ = 0;

@@ -1,6 +1,7 @@
 #include "it-agent/runtime/it_config.hpp"
 
 #include <array>
+#include <set>
 #include <utility>
 
 #include "common/config/suggestion.hpp"
@@ -15,6 +16,8 @@ using config::Table;
 using config::Word;
 
 constexpr std::size_t kPrefixBytesMax = 512;
+constexpr std::size_t kConsumersMax = 64;
+constexpr std::size_t kClientIdBytesMax = 512;
 constexpr std::string_view kReservedPrefix = "sallyport/";  // the agent's own topics
 constexpr std::array<std::string_view, 2> kPlaceholders{"{plant}", "{edge}"};
 
@@ -111,6 +114,21 @@ std::string read_historical(Table& table, const std::vector<EdgeSection>& edges)
     return prefix;
 }
 
+/// Whose full queues hold the edges.
+std::vector<std::string> read_consumers(Table& table) {
+    auto consumers = table.texts("consumers");
+    if (consumers.size() > kConsumersMax) table.error("consumers", "names more than 64 clients");
+    std::set<std::string_view> seen;
+    for (const auto& client_id : consumers) {
+        if (client_id.empty() || client_id.size() > kClientIdBytesMax)
+            table.error("consumers", "must hold MQTT client identifiers of 1 to 512 bytes, not " +
+                                         config::in_quotes(client_id));
+        else if (!seen.insert(client_id).second)
+            table.error("consumers", "names " + config::in_quotes(client_id) + " twice");
+    }
+    return consumers;
+}
+
 SinkSection read_sink(Document& document, const std::vector<EdgeSection>& edges) {
     auto table = document.root().section("sink");
     SinkSection sink;
@@ -126,7 +144,7 @@ SinkSection read_sink(Document& document, const std::vector<EdgeSection>& edges)
     if (emission.format != emit::Format::vqt && table.has("vqt_value"))
         table.error("vqt_value", "does nothing without format = \"vqt\"");
     emission.historical_prefix = read_historical(table, edges);
-    table.not_in_this_version("consumers");
+    sink.consumers = read_consumers(table);
     return sink;
 }
 

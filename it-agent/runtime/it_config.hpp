@@ -24,6 +24,7 @@ enum class SinkType { broker };
 struct SinkSection {
     SinkType type = SinkType::broker;
     emit::EmissionOptions emission;
+    std::vector<std::string> consumers;  // client identifiers
 };
 
 struct ItConfig {

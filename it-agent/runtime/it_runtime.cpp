@@ -31,6 +31,7 @@ it_core::ItOptions core_options(const ItConfig& config, const std::string& plant
     for (const auto& edge : config.edges) options.edges.push_back({edge.name, edge.prefix});
     options.broker = ops::broker_limits(config.broker);
     options.emission = config.sink.emission;
+    options.consumers = config.sink.consumers;
     options.has_relay = config.relay.has_value();
     if (config.relay) {
         options.link_timers.ping_interval = config.relay->ping;

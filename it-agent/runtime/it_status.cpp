@@ -62,6 +62,57 @@ json::object edge_json(const FeedStatus& edge, base::Now now) {
             {"records_per_s", or_null(edge.rate.per_second(now.instant))}};
 }
 
+ops::Hop consumer_hop(const mqtt::ConsumerState& consumer) {
+    const bool holds = consumer.holding_since.has_value();
+    ops::Hop hop{"consumer " + consumer.client_id,
+                 holds ? "holding" : "live",
+                 !holds && consumer.has_session,
+                 std::nullopt,
+                 {},
+                 ops::counted(consumer.waiting_messages, "message") + " wait"};
+    if (holds) {
+        hop.since = consumer.holding_since->wall;
+        hop.reason = consumer.connected ? "reads too slowly" : "not connected";
+    } else if (!consumer.has_session) {
+        hop.state = "no session";
+        hop.reason = "nothing is kept for it until it has connected and subscribed";
+        hop.flow = "";
+    } else if (!consumer.connected) {
+        hop.flow += ", not connected";
+    }
+    if (consumer.lost_messages > 0)
+        hop.flow += fmt::format("{}{} lost with a session that ended", hop.flow.empty() ? "" : ", ",
+                                ops::with_commas(consumer.lost_messages));
+    return hop;
+}
+
+json::object consumer_json(const mqtt::ConsumerState& consumer) {
+    const auto& since = consumer.holding_since;
+    return {{"client_id", consumer.client_id},
+            {"has_session", consumer.has_session},
+            {"connected", consumer.connected},
+            {"holding_since", since ? json::value(to_rfc3339(since->wall)) : json::value(nullptr)},
+            {"waiting_messages", consumer.waiting_messages},
+            {"waiting_bytes", consumer.waiting_bytes},
+            {"lost_messages", consumer.lost_messages}};
+}
+
+void add_consumers(ops::Metrics& metrics, const std::vector<mqtt::ConsumerState>& consumers) {
+    if (consumers.empty()) return;
+    const auto id = std::mem_fn(&mqtt::ConsumerState::client_id);
+    metrics.gauges("consumer_holding", "1 while its full queue holds the edges.", "client",
+                   consumers, id,
+                   [](const auto& each) { return each.holding_since.has_value() ? 1 : 0; });
+    metrics.gauges("consumer_has_session", "1 while it has a session, connected or not.", "client",
+                   consumers, id, [](const auto& each) { return each.has_session ? 1 : 0; });
+    metrics.gauges("consumer_waiting_messages", "Messages that wait for it.", "client", consumers,
+                   id, std::mem_fn(&mqtt::ConsumerState::waiting_messages));
+    metrics.gauges("consumer_waiting_bytes", "Bytes that wait for it.", "client", consumers, id,
+                   std::mem_fn(&mqtt::ConsumerState::waiting_bytes));
+    metrics.counters("consumer_lost_messages_total", "Waited for a session of it that has ended.",
+                     "client", consumers, id, std::mem_fn(&mqtt::ConsumerState::lost_messages));
+}
+
 void add_edges(ops::Metrics& metrics, const std::vector<FeedStatus>& edges, base::Now now) {
     const auto add = [&](std::string_view name, std::string_view help, const auto& value_of) {
         metrics.gauges(name, help, "edge", edges, std::mem_fn(&FeedStatus::edge), value_of);
@@ -93,6 +144,7 @@ ops::Page page(const it_core::ItStatus& status, const std::string& agent, base::
     ops::Page page{"it-agent " + agent, now.wall, {}};
     if (status.link) page.hops.push_back(ops::link_hop(*status.link, "it → relay"));
     for (const auto& edge : status.edges) page.hops.push_back(edge_hop(edge, now));
+    for (const auto& consumer : status.consumers) page.hops.push_back(consumer_hop(consumer));
     const bool stores = status.store_error.empty();
     page.hops.push_back({"store", stores ? "live" : "failing", stores, status.store_since,
                          status.store_error,
@@ -108,8 +160,9 @@ ops::Page page(const it_core::ItStatus& status, const std::string& agent, base::
 }
 
 std::string status_json(const it_core::ItStatus& status, const std::string& agent, base::Now now) {
-    json::array edges;
+    json::array edges, consumers;
     for (const auto& edge : status.edges) edges.push_back(edge_json(edge, now));
+    for (const auto& consumer : status.consumers) consumers.push_back(consumer_json(consumer));
     json::object all{
         {"agent", "it-agent"},
         {"it", agent},
@@ -120,6 +173,7 @@ std::string status_json(const it_core::ItStatus& status, const std::string& agen
                                   {"repeated_entries", status.repeated_entries},
                                   {"gaps", status.gaps},
                                   {"missing_records", status.missing_records}}},
+        {"consumers", std::move(consumers)},
         {"store_error", status.store_error},
         {"broker", ops::to_json(status.broker)}};
     ops::add_page(all, page(status, agent, now));
@@ -136,6 +190,7 @@ std::string metrics_text(const it_core::ItStatus& status, const std::string& age
     ops::add_page(metrics, page(status, agent, now));
     if (status.link) ops::add_metrics(metrics, *status.link);
     add_edges(metrics, status.edges, now);
+    add_consumers(metrics, status.consumers);
     metrics.gauge("edges", "Edges known.", status.edges.size());
     metrics.gauge("edges_live", "Edges whose path is live.",
                   std::ranges::count(status.edges, FeedState::live, &FeedStatus::state));

@@ -20,9 +20,39 @@ bool is_retained(const tunnel::BatchRecord& record) {
 
 void BrokerSink::add(const Arrival& arrival, base::ByteView body,
                      const std::vector<tunnel::BatchRecord>& records, base::Now now) {
+    Waiting entry{arrival, std::make_shared<const base::Bytes>(body.begin(), body.end()), now, {}};
+    if (held_.empty() && !broker_.holds_back())
+        take(std::move(entry), records, now);
+    else
+        held_.push_back(std::move(entry));
+}
+
+void BrokerSink::take_held(base::Now now) {
+    while (!held_.empty() && !broker_.holds_back()) {
+        auto entry = std::move(held_.front());
+        held_.pop_front();
+        const auto head = tunnel::decode_batch(*entry.body, records_);
+        SALLYPORT_ASSERT(head.has_value());  // the receiver decoded the same bytes
+        take(std::move(entry), records_, now);
+    }
+}
+
+std::map<record::Epoch, tunnel::Position> BrokerSink::forget_held(const emit::EdgeFeed& feed) {
+    std::map<record::Epoch, tunnel::Position> taken;
+    for (const auto& held : held_)
+        if (held.arrival.feed == &feed)
+            taken.try_emplace(held.arrival.end.epoch, held.arrival.before);
+    std::erase_if(held_, [&](const Waiting& held) { return held.arrival.feed == &feed; });
+    return taken;
+}
+
+/// It goes into the open transaction, and into the queues of lasting sessions.
+void BrokerSink::take(Waiting entry, const std::vector<tunnel::BatchRecord>& records,
+                      base::Now now) {
+    entry.taken = now;
+    auto& waiting = waiting_.emplace_back(std::move(entry));
+    const auto& arrival = waiting.arrival;
     const auto& edge = arrival.feed->edge();
-    auto shared = std::make_shared<const base::Bytes>(body.begin(), body.end());
-    auto& waiting = waiting_.emplace_back(Waiting{arrival, shared, now, {}});
     if (arrival.end.seq <= arrival.after)
         return;  // had before: only to be acknowledged in its turn
     if (broker_.has_lasting_sessions() || std::ranges::any_of(records, is_retained))
@@ -41,7 +71,7 @@ void BrokerSink::add(const Arrival& arrival, base::ByteView body,
         for (const auto tag : record.also_tags) note_tag(arrival, record, tag);
         if (is_retained(record)) note_retained(arrival, record, now);
     }
-    open_job_.handed_over.push_back({edge, std::move(shared), arrival.after});
+    open_job_.handed_over.push_back({edge, waiting.body, arrival.after});
 }
 
 /// The tag table changes only when a tag is new or its own quality changes.
@@ -166,8 +196,7 @@ void BrokerSink::emit_value(const Waiting& waiting, const tunnel::BatchRecord& r
     auto& feed = *waiting.arrival.feed;
     const auto index = (*waiting.arrival.tags)[record.tag];
     feed.note_value(index, record);
-    auto value =
-        value_of(waiting.arrival, record, stage == mqtt::kUnstaged ? now : waiting.arrived);
+    auto value = value_of(waiting.arrival, record, stage == mqtt::kUnstaged ? now : waiting.taken);
     value.stage = stage;
     feed.emit_value(index, value, now);
 }

@@ -2,8 +2,10 @@
 // steps: one store transaction with its position, tags and retained messages; then, in order, its
 // messages to the subscribers. "The sink has it" when both are done: only then is it acknowledged.
 //
-//   arrived -> waiting (gathering) -> committing (one transaction at a time) -> committed ->
-//   emitted
+//   arrived -> held, while the broker's subscribers hold back -> waiting (gathering) -> committing
+//   (one transaction at a time) -> committed -> emitted
+//
+// Held is bounded by the credit of one session: none is given for what has not been emitted.
 //
 // A transaction that fails is tried again, whole, a second later; nothing behind it overtakes it.
 #pragma once
@@ -35,6 +37,7 @@ struct Arrival {
     record::Seq after = 0;  // records at or below it were handed over before
     std::shared_ptr<const TagMap> tags;
     std::size_t credit_bytes = 0;
+    tunnel::Position before{};  // up to where its epoch had been taken when it came
 };
 /// The sink has the entry.
 struct Emitted {
@@ -54,6 +57,13 @@ public:
     void add(const Arrival& arrival, base::ByteView body,
              const std::vector<tunnel::BatchRecord>& records, base::Now now);
 
+    /// Takes entries that were held, as soon as nobody holds back any more. After every input.
+    void take_held(base::Now now);
+    /// A new session of the edge begins, in which what is held comes again: it is forgotten, so
+    /// that no number of sessions can make it more than the credit of one. Gives up to where its
+    /// epochs are taken without it, of those that are concerned.
+    std::map<record::Epoch, tunnel::Position> forget_held(const emit::EdgeFeed& feed);
+
     std::optional<StoreJob> next_job(base::Now now);
     void complete(const StoreDone& done, base::Now now);
     std::optional<base::Instant> next_deadline() const { return retry_at_; }
@@ -69,10 +79,11 @@ private:
     struct Waiting {
         Arrival arrival;
         std::shared_ptr<const base::Bytes> body;
-        base::Now arrived{};
+        base::Now taken{};
         std::vector<std::uint64_t> stages{};  // of its values, in order; none: not staged
     };
 
+    void take(Waiting entry, const std::vector<tunnel::BatchRecord>& records, base::Now now);
     void note_tag(const Arrival& arrival, const tunnel::BatchRecord& record, record::TagId tag);
     void note_retained(const Arrival& arrival, const tunnel::BatchRecord& record, base::Now now);
     void emit(const Waiting& waiting, base::Now now);
@@ -85,7 +96,7 @@ private:
 
     mqtt::Broker& broker_;
     StoreJob open_job_;
-    std::deque<Waiting> waiting_, committing_, committed_;
+    std::deque<Waiting> held_, waiting_, committing_, committed_;
     std::optional<StoreJob> in_flight_;  // kept for the retry
     bool out_ = false;                   // in_flight_ is with the storage thread
     std::optional<base::Instant> retry_at_;

@@ -93,13 +93,21 @@ TEST(ItConfig, RefusesNamesThatNoEdgeCanHave) {
 }
 
 TEST(ItConfig, RefusesByNameWhatThisVersionLacks) {
-    for (const std::string key : {"type = \"mqtt\"", "type = \"kafka\"", "format = \"sparkplug\"",
-                                  "consumers = [\"scada\"]"})
+    for (const std::string key : {"type = \"mqtt\"", "type = \"kafka\"", "format = \"sparkplug\""})
         EXPECT_TRUE(mentions(errors_of("[sink]\n" + key + "\n"), "not in this version")) << key;
     EXPECT_TRUE(mentions(errors_of("[sink]\nhistorical = \"other\"\n"), "must be \"same\""));
     EXPECT_EQ(errors_of("[sink]\ntype = \"broker\"\nformat = \"mirror\"\nhistorical = \"same\"\n"
                         "consumers = []\n"),
               "");
+}
+
+TEST(ItConfig, ReadsWhoseQueuesHoldTheEdges) {
+    EXPECT_TRUE(read(std::string(kHead)).sink.consumers.empty());
+    const auto config = read(std::string(kHead) + "[sink]\nconsumers = [\"historian\", \"mes\"]\n");
+    EXPECT_EQ(config.sink.consumers, (std::vector<std::string>{"historian", "mes"}));
+    EXPECT_TRUE(mentions(errors_of("[sink]\nconsumers = [\"a\", \"a\"]\n"), "names 'a' twice"));
+    EXPECT_TRUE(mentions(errors_of("[sink]\nconsumers = [\"\"]\n"), "must hold MQTT client"));
+    EXPECT_TRUE(mentions(errors_of("[sink]\nconsumers = \"a\"\n"), "must be a list of texts"));
 }
 
 TEST(ItConfig, ReadsTheFormatAndWhereABacklogGoes) {

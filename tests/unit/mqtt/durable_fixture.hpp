@@ -58,7 +58,7 @@ protected:
     }
 
     BrokerLimits limits_;
-    BrokerOptions options_{true, false};
+    BrokerOptions options_{true, false, {}};
     ModelStore store_;
     std::optional<DurableChanges> under_way_;
 };
