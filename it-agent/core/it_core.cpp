@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "common/base/mutants.hpp"
+#include "common/mqtt/encode.hpp"
+#include "common/mqtt/stored_message.hpp"
 #include "common/mqtt/topic.hpp"
 #include "it-agent/emit/mirror.hpp"
 
@@ -23,6 +25,19 @@ downlink::DownlinkOptions downlink_options(const ItOptions& options) {
     made.receiver_limits = options.receiver_limits;
     made.process = options.seed;
     return made;
+}
+
+/// Its properties, with as much of its Message Expiry Interval as is left.
+base::Bytes with_what_is_left(const sinks::StoredRetained& retained, base::Now now) {
+    auto properties = retained.properties;
+    if (retained.expires_at) {
+        const auto expires_at = now.instant + (*retained.expires_at - now.wall);
+        mqtt::append_property(properties, {mqtt::PropertyId::message_expiry_interval,
+                                           mqtt::remaining_seconds(expires_at, now.instant),
+                                           {},
+                                           {}});
+    }
+    return properties;
 }
 
 bool is_pattern(std::string_view text) {
@@ -82,14 +97,18 @@ void ItCore::restore(const sinks::StoreState& state, base::Now now) {
 }
 
 void ItCore::restore(const sinks::StoredRetained& retained, base::Now now) {
+    if (retained.expires_at && *retained.expires_at <= now.wall) {
+        sink_.clear_retained(retained.topic);
+        return;
+    }
+    const auto properties = with_what_is_left(retained, now);
     for (auto& [name, edge] : edges_) {
         const auto tag = edge.feed.find_emitted(retained.topic);
         if (!tag) continue;
-        edge.feed.restore_retained(*tag, {retained.payload, retained.properties, retained.qos},
-                                   now);
+        edge.feed.restore_retained(*tag, {retained.payload, properties, retained.qos}, now);
         return;
     }
-    const auto stale = emit::with_quality(retained.properties, record::Quality::bad_last_known);
+    const auto stale = emit::with_quality(properties, record::Quality::bad_last_known);
     broker_.set_retained(
         {retained.topic, retained.payload, stale, retained.qos, true, emit::kOwnerKeepsRetained},
         now);

@@ -168,9 +168,8 @@ void EdgeFeed::quality_emitted(TagIndex index, Quality own, base::Now now) {
     if (!overlay_ && tag.told != own) tell(tag, now);
 }
 
-void EdgeFeed::retained_emitted(TagIndex tag, base::Bytes properties) {
-    values_.retained(tags_[tag].value, emitted_topic(tag), std::move(properties),
-                     overlay_quality());
+void EdgeFeed::retained_emitted(TagIndex tag, base::ByteView properties) {
+    values_.retained(tags_[tag].value, emitted_topic(tag), properties, overlay_quality());
 }
 
 record::TagRow EdgeFeed::row(TagIndex index) const {

@@ -98,7 +98,7 @@ public:
     /// A value or a change of quality of `tag` has been emitted.
     void quality_emitted(TagIndex tag, record::Quality own, base::Now now);
     /// The retained copy of the tag's value now has these properties; empty: there is none.
-    void retained_emitted(TagIndex tag, base::Bytes properties);
+    void retained_emitted(TagIndex tag, base::ByteView properties);
 
     void expire(base::Now now);
     std::optional<base::Instant> next_deadline() const;

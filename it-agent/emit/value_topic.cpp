@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/mqtt/stored_message.hpp"
 #include "it-agent/emit/mirror.hpp"
 
 namespace sallyport::emit {
@@ -13,6 +14,11 @@ namespace {
 /// An empty retained payload clears the topic; in every format it stays empty.
 bool clears(const Value& value) {
     return value.retain && value.payload.empty();
+}
+
+/// The retained copy expires when it does, whatever its quality becomes.
+base::Bytes without_expiry(base::ByteView properties) {
+    return mqtt::without_properties(properties, {mqtt::PropertyId::message_expiry_interval});
 }
 
 }  // namespace
@@ -73,10 +79,7 @@ void ValueTopics::publish_in_place(ValueTopic& state, const std::string& topic, 
     publish(topic, value, value.quality, now);
     if (options_.format == Format::mirror) {
         if (value.retain)
-            retained(state, topic,
-                     clears(value) ? base::Bytes{}
-                                   : base::Bytes(value.properties.begin(), value.properties.end()),
-                     overlay);
+            retained(state, topic, clears(value) ? base::ByteView{} : value.properties, overlay);
         forget(state);
         return;
     }
@@ -100,14 +103,14 @@ void ValueTopics::restore(ValueTopic& state, const std::string& topic, const Val
         state.sent_ = state.retained_as_ = value.quality;
         return;
     }
-    state.retained_properties_.assign(value.properties.begin(), value.properties.end());
+    state.retained_properties_ = without_expiry(value.properties);
     const auto shown = with_quality(value.properties, value.quality);
     broker_.set_retained({topic, value.payload, shown, value.qos, true, kOwnerKeepsRetained}, now);
 }
 
-void ValueTopics::retained(ValueTopic& state, const std::string& topic, base::Bytes properties,
+void ValueTopics::retained(ValueTopic& state, const std::string& topic, base::ByteView properties,
                            std::optional<Quality> overlay) {
-    state.retained_properties_ = std::move(properties);
+    state.retained_properties_ = without_expiry(properties);
     // Under an overlay the retained copy says what is shown, however fresh its value is.
     if (overlay && !state.retained_properties_.empty())
         broker_.replace_retained_properties(topic,

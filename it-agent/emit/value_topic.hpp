@@ -76,7 +76,7 @@ public:
     /// A retained value of before this start, in format `mirror`, shown with `quality`.
     void restore(ValueTopic& state, const std::string& topic, const Value& value, base::Now now);
     /// The retained copy of the tag's value has these properties; empty: there is none.
-    void retained(ValueTopic& state, const std::string& topic, base::Bytes properties,
+    void retained(ValueTopic& state, const std::string& topic, base::ByteView properties,
                   std::optional<record::Quality> overlay);
     /// Whether the topic says another quality than this, or has a value to come. In format mirror
     /// only the retained copy says one, whose quality its owner knows.

@@ -33,6 +33,7 @@ mqtt::DurableChanges as_changes(const std::vector<sinks::StoredRetained>& retain
         message.payload = each.payload;
         message.properties = each.properties;
         message.qos = each.qos;
+        message.expires_at = each.expires_at;
         made.changes.emplace_back(mqtt::RetainedPut{
             each.topic, std::make_shared<const mqtt::DurableMessage>(std::move(message))});
     }
@@ -75,7 +76,8 @@ sinks::StoreState SqliteStore::File::load(base::WallTime now) {
                               record::Quality{static_cast<std::uint16_t>(tags.integer(2))}});
     state.broker = broker.load(now);
     for (const auto& [topic, message] : state.broker.retained)
-        state.retained.push_back({topic, message->payload, message->properties, message->qos});
+        state.retained.push_back(
+            {topic, message->payload, message->properties, message->qos, message->expires_at});
     return state;
 }
 

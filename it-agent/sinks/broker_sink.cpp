@@ -5,6 +5,8 @@
 
 #include "common/base/assert.hpp"
 #include "common/base/mutants.hpp"
+#include "common/mqtt/decode.hpp"
+#include "common/mqtt/stored_message.hpp"
 
 namespace sallyport::sinks {
 namespace {
@@ -93,8 +95,18 @@ void BrokerSink::note_retained(const Arrival& arrival, const tunnel::BatchRecord
     const emit::Origin origin{feed.edge(), emit::epoch_text(arrival.end.epoch)};
     emit::mirror_properties(retained.properties, record, origin, record.quality,
                             feed.is_historical(record.arrival_time, now));
+    if (const auto expiry =
+            mqtt::find_property(retained.properties, mqtt::PropertyId::message_expiry_interval)) {
+        retained.expires_at = now.wall + std::chrono::seconds(expiry->number);
+        retained.properties = mqtt::without_properties(retained.properties,
+                                                       {mqtt::PropertyId::message_expiry_interval});
+    }
     if (base::mutant(base::Mutant::retained_not_stored)) return;
     open_job_.retained.push_back(std::move(retained));
+}
+
+void BrokerSink::clear_retained(const std::string& topic) {
+    open_job_.retained.push_back({topic, {}, {}});
 }
 
 std::optional<StoreJob> BrokerSink::next_job(base::Now now) {

@@ -64,6 +64,10 @@ public:
     /// epochs are taken without it, of those that are concerned.
     std::map<record::Epoch, tunnel::Position> forget_held(const emit::EdgeFeed& feed);
 
+    /// At a start: this retained message of the store is no more. It goes with the next
+    /// transaction.
+    void clear_retained(const std::string& topic);
+
     std::optional<StoreJob> next_job(base::Now now);
     void complete(const StoreDone& done, base::Now now);
     std::optional<base::Instant> next_deadline() const { return retry_at_; }

@@ -25,10 +25,11 @@ struct StoredTag {
     record::Quality quality = record::Quality::good;  // the tag's own, without overlays
 };
 struct StoredRetained {
-    std::string topic;    // as emitted
-    base::Bytes payload;  // empty: nothing is retained there any more
-    base::Bytes properties;
+    std::string topic;       // as emitted
+    base::Bytes payload;     // empty: nothing is retained there any more
+    base::Bytes properties;  // without Message Expiry Interval, which `expires_at` stands for
     mqtt::Qos qos = mqtt::Qos::at_most_once;
+    std::optional<base::WallTime> expires_at{};
 };
 
 /// What a start finds.

@@ -29,13 +29,15 @@ public:
 
     /// A record of an entry of its own; its seq.
     record::Seq add(const std::string& topic, const std::string& value, std::uint16_t flags = 0,
-                    record::Quality quality = record::Quality::good) {
+                    record::Quality quality = record::Quality::good,
+                    base::ByteView properties = {}) {
         tunnel::BatchRecord record;
         record.seq = bodies_.size() + 1;
         record.tag = tag(topic);
         record.flags = static_cast<std::uint16_t>(flags | record::kHasValue);
         record.quality = quality;
         record.value = base::as_bytes(value);
+        record.properties = properties;
         record.source_time = record.arrival_time = {1'700'000'000'000'000'000};
         bodies_.push_back(tunnel::encode_batch({epoch_, record.seq, record.seq, 0}, {&record, 1}));
         tags_.push_back(record.tag);

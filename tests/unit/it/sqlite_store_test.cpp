@@ -11,6 +11,7 @@ namespace sallyport::it_agent {
 namespace {
 
 const base::WallTime kNow{1'800'000'000'000'000'000};
+constexpr base::Duration kHour = std::chrono::hours(1);
 constexpr std::uint64_t kBig = 0xFFFF'FFFF'FFFF'FFF0;
 
 base::Bytes bytes(std::string_view text) {
@@ -21,7 +22,7 @@ sinks::StoreJob job() {
     sinks::StoreJob made;
     made.positions = {{"acme/line1", {kBig, 7, kBig + 1}}};
     made.tags = {{"acme/line1", "t", record::Quality::uncertain_last_usable}};
-    made.retained = {{"t", bytes("21.5"), bytes("\x26"), mqtt::Qos::at_least_once}};
+    made.retained = {{"t", bytes("21.5"), bytes("\x26"), mqtt::Qos::at_least_once, kNow + kHour}};
     made.broker.changes = {mqtt::SessionPut{"scada", 60, {}, {}}};
     return made;
 }
@@ -55,6 +56,7 @@ TEST(SqliteStore, KeepsItsIdAndWhatWasCommittedOverAStart) {
     const auto state = store.load();
     EXPECT_EQ(state.store_id, kBig);
     expect_job(state);
+    EXPECT_EQ(state.retained[0].expires_at, kNow + kHour);
     ASSERT_EQ(state.broker.sessions.size(), 1U);
     EXPECT_EQ(state.broker.sessions[0].client_id, "scada");
 }
