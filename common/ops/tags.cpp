@@ -56,16 +56,18 @@ json::object to_json(const record::TagRow& row) {
     const auto time = [&](base::WallTime at) {
         return row.value.is_known ? json::value(base::to_rfc3339(at)) : json::value(nullptr);
     };
-    return {{"topic", row.topic},
-            {"value", shown_value(row.value)},
-            {"bytes", row.value.bytes},
-            {"quality", to_string(row.quality)},
-            {"code", record::code(row.quality)},
-            {"shown", to_string(row.shown)},
-            {"source_time", time(row.value.source_time)},
-            {"arrival_time", time(row.value.arrival_time)},
-            {"publisher", row.publisher},
-            {"seq", row.value.seq}};
+    json::object shown{{"topic", row.topic},
+                       {"value", shown_value(row.value)},
+                       {"bytes", row.value.bytes},
+                       {"quality", to_string(row.quality)},
+                       {"code", record::code(row.quality)},
+                       {"shown", to_string(row.shown)},
+                       {"source_time", time(row.value.source_time)},
+                       {"arrival_time", time(row.value.arrival_time)},
+                       {"publisher", row.publisher},
+                       {"seq", row.value.seq}};
+    if (row.unheard) shown["unheard"] = *row.unheard;
+    return shown;
 }
 
 std::string_view text_of(const json::object& row, json::string_view key) {
@@ -78,12 +80,15 @@ void print_line(const json::object& row) {
     const bool is_cut = row.at("bytes").to_number<std::uint64_t>() > value.size();
     const auto quality = text_of(row, "quality"), shown = text_of(row, "shown");
     const auto publisher = text_of(row, "publisher");
+    const auto* unheard = row.if_contains("unheard");
+    const auto missed = unheard == nullptr ? 0 : unheard->to_number<std::uint64_t>();
     std::cout << fmt::format(
-        "{}  {}{}  {}{}  source {}  arrival {}  by {}  seq {}\n", one_line(text_of(row, "topic")),
+        "{}  {}{}  {}{}  source {}  arrival {}  by {}  seq {}{}\n", one_line(text_of(row, "topic")),
         one_line(value), is_cut ? "…" : "", quality,
         shown == quality ? std::string() : fmt::format(" (shown {})", shown),
         text_of(row, "source_time"), text_of(row, "arrival_time"),
-        publisher.empty() ? "-" : one_line(publisher), row.at("seq").to_number<std::uint64_t>());
+        publisher.empty() ? "-" : one_line(publisher), row.at("seq").to_number<std::uint64_t>(),
+        missed == 0 ? std::string() : fmt::format("  unheard {}", missed));
 }
 
 }  // namespace

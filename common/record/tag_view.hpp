@@ -51,6 +51,8 @@ struct TagRow {
     Quality quality = Quality::good;  // the tag's own
     Quality shown = Quality::good;    // what applications are told
     std::string publisher;            // empty: not known
+    /// Its values since the start that nobody subscribed to; nothing: not counted here.
+    std::optional<std::uint64_t> unheard{};
 };
 struct TagsPage {
     std::vector<TagRow> rows;

@@ -174,8 +174,8 @@ void EdgeFeed::retained_emitted(TagIndex tag, base::ByteView properties) {
 
 record::TagRow EdgeFeed::row(TagIndex index) const {
     const auto& tag = tags_[index];
-    return {prefix_ + tag.topic, tag.newest, tag.own, overlay_ ? overlay_->quality : tag.own,
-            edge_};
+    return {prefix_ + tag.topic, tag.newest, tag.own, overlay_ ? overlay_->quality : tag.own, edge_,
+            tag.unheard};
 }
 
 std::uint64_t EdgeFeed::stage_value(TagIndex index, const Value& value, base::Now now) {
@@ -301,6 +301,7 @@ FeedStatus EdgeFeed::status() const {
             tags_.size(),
             records_,
             rate_,
+            unheard_,
             complete_until_};
 }
 

@@ -52,7 +52,8 @@ struct FeedStatus {
     std::optional<base::Duration> clock_offset;
     std::size_t tags = 0;
     std::uint64_t records = 0;
-    base::Rate rate;  // of records
+    base::Rate rate;            // of records
+    std::uint64_t unheard = 0;  // of them, values that were handed over while nobody subscribed
     /// Everything that the edge took in up to then has been handed over (our clock).
     std::optional<base::WallTime> complete_until;
 };
@@ -95,6 +96,11 @@ public:
     std::uint64_t stage_value(TagIndex tag, const Value& value, base::Now now);
     /// Publishes a value on the tag's topic; quality_emitted() is to follow.
     void emit_value(TagIndex tag, const Value& value, base::Now now);
+    /// Nobody subscribed to the value that was emitted last.
+    void note_unheard(TagIndex tag) {
+        ++tags_[tag].unheard;
+        ++unheard_;
+    }
     /// A value or a change of quality of `tag` has been emitted.
     void quality_emitted(TagIndex tag, record::Quality own, base::Now now);
     /// The retained copy of the tag's value now has these properties; empty: there is none.
@@ -118,6 +124,7 @@ private:
         std::optional<record::Quality> stored;  // as in the store, transactions under way included
         ValueTopic value;
         record::NewestValue newest;
+        std::uint64_t unheard = 0;
     };
     struct WaitingBeat {
         std::uint64_t after_entries;
@@ -156,7 +163,7 @@ private:
     std::optional<std::size_t> sweep_at_;  // the next tag to look at; nothing: no sweep under way
     base::Instant next_sweep_;
 
-    std::uint64_t entries_arrived_ = 0, entries_emitted_ = 0, records_ = 0;
+    std::uint64_t entries_arrived_ = 0, entries_emitted_ = 0, records_ = 0, unheard_ = 0;
     std::deque<WaitingBeat> waiting_beats_;
     base::Instant last_progress_;
     tunnel::Beat last_beat_;

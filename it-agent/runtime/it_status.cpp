@@ -42,6 +42,9 @@ ops::Hop edge_hop(const FeedStatus& edge, base::Now now) {
     if (!live && edge.complete_until)
         flow += fmt::format("{}complete up to {}", flow.empty() ? "" : ", ",
                             ops::clock_in_words(*edge.complete_until, now.wall));
+    if (edge.unheard > 0)
+        flow +=
+            fmt::format("{}{} unheard", flow.empty() ? "" : ", ", ops::with_commas(edge.unheard));
     return {edge.edge,  std::string(to_string(edge.state)), live,
             edge.since, live ? "" : reason_of(edge),        std::move(flow)};
 }
@@ -59,6 +62,7 @@ json::object edge_json(const FeedStatus& edge, base::Now now) {
             {"clock_offset_s", or_null(edge.clock_offset)},
             {"tags", edge.tags},
             {"records", edge.records},
+            {"unheard", edge.unheard},
             {"records_per_s", or_null(edge.rate.per_second(now.instant))}};
 }
 
@@ -136,6 +140,9 @@ void add_edges(ops::Metrics& metrics, const std::vector<FeedStatus>& edges, base
     add("edge_tags", "Tags known of the edge.", [](const FeedStatus& each) { return each.tags; });
     metrics.counters("edge_records_total", "Records emitted.", "edge", edges,
                      std::mem_fn(&FeedStatus::edge), std::mem_fn(&FeedStatus::records));
+    metrics.counters("edge_unheard_total", "Values emitted while nobody subscribed to them.",
+                     "edge", edges, std::mem_fn(&FeedStatus::edge),
+                     std::mem_fn(&FeedStatus::unheard));
 }
 
 }  // namespace

@@ -211,6 +211,7 @@ void BrokerSink::emit_value(const Waiting& waiting, const tunnel::BatchRecord& r
     auto value = value_of(waiting.arrival, record, stage == mqtt::kUnstaged ? now : waiting.taken);
     value.stage = stage;
     feed.emit_value(index, value, now);
+    if (!broker_.was_heard()) feed.note_unheard(index);
 }
 
 }  // namespace sallyport::sinks
