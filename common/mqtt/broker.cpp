@@ -208,8 +208,8 @@ void Broker::protect(std::string_view filter) {
 void Broker::restore(const DurableState& state, base::Now now) {
     impl_->restore(state, now);
 }
-bool Broker::restore_receipt(std::string_view client_id, std::uint16_t packet_id) {
-    return impl_->restore_receipt(client_id, packet_id);
+bool Broker::restore_receipt(std::uint64_t session, std::uint16_t packet_id) {
+    return impl_->restore_receipt(session, packet_id);
 }
 void Broker::opened(base::ConnectionId id, const base::Peer& /*peer*/, base::Now now) {
     impl_->opened(id, now);

@@ -72,7 +72,8 @@ struct ConsumerState {
 /// Identifies one unacknowledged QoS > 0 publish of one session. Stays valid over reconnects of the
 /// session; acknowledging one whose session is gone does nothing.
 struct AckToken {
-    std::uint64_t session = 0;  // 0: QoS 0, nothing to acknowledge
+    std::uint64_t session =
+        0;  // 0: QoS 0, nothing to acknowledge. Drawn at random for each session
     std::uint16_t packet_id = 0;
     std::uint32_t generation = 0;
 };
@@ -93,6 +94,9 @@ struct Published {
     /// Likewise, but it is the owner that had it (restore_receipt): it only acknowledges.
     bool already_yours = false;
     bool may_be_refused = false;  // its sender is told the reason of an acknowledgement (MQTT 5)
+    /// Its session outlives the process, and `token.session` names it there, too: a receipt of the
+    /// owner's has a use. That of another session dies with the connection.
+    bool session_is_lasting = false;
 };
 /// PUBREL has come for a QoS 2 publish: the owner lets go of its receipt, and PUBCOMP waits for
 /// acknowledge_release(token). Only with BrokerOptions::owner_keeps_receipts.
@@ -141,7 +145,8 @@ struct BrokerCounters {
 
 class Broker {
 public:
-    /// `seed` feeds assigned client identifiers only. Clients' publishes to `protected_prefix`
+    /// `seed` (random at every start) feeds assigned client identifiers and the numbers of
+    /// sessions, which are never drawn again. Clients' publishes to `protected_prefix`
     /// topics
     /// ("sallyport/") are refused: v5 0x87, v3.1.1 acknowledged, dropped and counted.
     Broker(const BrokerLimits& limits, std::uint64_t seed, const BrokerOptions& options = {});
@@ -157,9 +162,11 @@ public:
     /// Takes back what the store found. Rows that contradict each other or that no broker could
     /// have written are left out, counted in `restored_left_out`, and removed by the next changes.
     void restore(const DurableState& state, base::Now now);
-    /// The owner's own log has the QoS 2 publish that this client sent under this identifier, and
-    /// has not seen it released. False: the session is gone, and so is the need for the receipt.
-    bool restore_receipt(std::string_view client_id, std::uint16_t packet_id);
+    /// The owner's own log has the QoS 2 publish that came in this session (Published's
+    /// `token.session`) under this identifier, and has not seen it released. False: the session is
+    /// gone, and so is the need for the receipt. The client may have begun another one since, in
+    /// which the identifier stands for another message.
+    bool restore_receipt(std::uint64_t session, std::uint16_t packet_id);
 
     // Inputs.
     void opened(base::ConnectionId id, const base::Peer& peer, base::Now now);

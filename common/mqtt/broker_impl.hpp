@@ -83,7 +83,7 @@ public:
     Impl(const BrokerLimits& limits, std::uint64_t seed, const BrokerOptions& options);
 
     void restore(const DurableState& state, base::Now now);
-    bool restore_receipt(std::string_view client_id, std::uint16_t packet_id);
+    bool restore_receipt(std::uint64_t session_key, std::uint16_t packet_id);
 
     void protect(std::string_view filter) { authorisation_.protect(filter); }
     void opened(base::ConnectionId id, base::Now now);
@@ -187,7 +187,8 @@ private:
     // sessions.cpp
     Session* find_session(std::string_view client_id);
     Session* find_session(std::uint64_t key);
-    Session& begin_session(std::string client_id);
+    std::uint64_t next_random();
+    Session& begin_session(std::string client_id, std::uint64_t key = 0);
     void detach(Session& session, bool by_disconnect);
     bool release_for_successor(Session& session, bool clean_start);
     void tell_gone(Session& session);
@@ -316,7 +317,6 @@ private:
     std::unordered_map<base::ConnectionId, std::unique_ptr<Connection>> connections_;
     TextMap<std::unique_ptr<Session>> sessions_;
     std::unordered_map<std::uint64_t, Session*> sessions_by_key_;
-    std::uint64_t last_session_key_ = 0;
     std::size_t holding_ = 0;           // sessions for which holds_back() is true
     TextMap<std::uint64_t> consumers_;  // what of each was lost, by client identifier
     std::vector<base::ConnectionId> paused_;

@@ -44,6 +44,7 @@ struct SessionPut {
     std::uint32_t expiry_s = 0;              // Session Expiry Interval; 0xFFFFFFFF: never
     std::optional<base::WallTime> ended_at;  // end of its last connection; none: it is connected
     std::optional<OwnedWill> will;           // not yet published
+    std::uint64_t key = 0;                   // tells it from the client's other sessions
 };
 /// The session and everything of it.
 struct SessionGone {

@@ -12,14 +12,6 @@ namespace {
 
 constexpr std::string_view kAssignedPrefix = "sallyport-";
 
-/// splitmix64: spreads the seed over all identifiers, which need to be distinct and no secret.
-std::uint64_t next_random(std::uint64_t& state) {
-    std::uint64_t z = (state += 0x9E37'79B9'7F4A'7C15U);
-    z = (z ^ (z >> 30U)) * 0xBF58'476D'1CE4'E5B9U;
-    z = (z ^ (z >> 27U)) * 0x94D0'49BB'1331'11EBU;
-    return z ^ (z >> 31U);
-}
-
 /// The protocol version that an undecodable CONNECT names, where it gets as far as that.
 std::optional<Version> named_version(base::ByteView packet) {
     std::size_t at = 1;
@@ -196,7 +188,7 @@ std::string Broker::Impl::assign_client_id() {
     std::string client_id;
     do {
         client_id = kAssignedPrefix;
-        std::uint64_t random = next_random(random_state_);
+        std::uint64_t random = next_random();
         for (int i = 0; i < 16; ++i, random >>= 4U) client_id += kDigits[random & 0xFU];
     } while (find_session(client_id) != nullptr);
     return client_id;

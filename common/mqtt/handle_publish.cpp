@@ -31,6 +31,7 @@ Published to_event(const Session& session, const Publish& publish, AckToken toke
     event.token = token;
     event.may_be_refused =
         token.session != 0 && session.connection->attached()->version == Version::v5;
+    event.session_is_lasting = session.lists_are_kept;
     return event;
 }
 

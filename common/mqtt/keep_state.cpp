@@ -33,10 +33,10 @@ void Broker::Impl::keep_session(Session& session) {
         unkeep_session(session);
         return;
     }
-    journal_.put(
-        thing(Kind::session, session.key, 0),
-        SessionPut{session.client_id, to_seconds(session.expiry), session.ended_at, session.will},
-        !session.is_kept);
+    journal_.put(thing(Kind::session, session.key, 0),
+                 SessionPut{session.client_id, to_seconds(session.expiry), session.ended_at,
+                            session.will, session.key},
+                 !session.is_kept);
     session.is_kept = true;
 }
 

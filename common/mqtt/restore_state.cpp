@@ -106,7 +106,7 @@ void Broker::Impl::restore_session(const SessionPut& row) {
         ++counters_.restored_left_out;
         return;
     }
-    Session& session = begin_session(row.client_id);
+    Session& session = begin_session(row.client_id, row.key);
     session.expiry = std::min(base::Duration(std::chrono::seconds(row.expiry_s)),
                               session_expiry_max(row.client_id));
     session.will = row.will;
@@ -203,8 +203,8 @@ void Broker::Impl::restore_stored_receipt(const ReceiptPut& row) {
     receipt.kept = true;
 }
 
-bool Broker::Impl::restore_receipt(std::string_view client_id, std::uint16_t packet_id) {
-    Session* session = find_session(client_id);
+bool Broker::Impl::restore_receipt(std::uint64_t session_key, std::uint16_t packet_id) {
+    Session* session = find_session(session_key);
     if (session == nullptr || !session->lists_are_kept || packet_id == 0) return false;
     auto* receipt = session->inbound.find(packet_id);
     if (receipt == nullptr) {

@@ -24,7 +24,7 @@ namespace sallyport::mqtt {
 struct Connection;
 
 struct Session {
-    std::uint64_t key = 0;  // never reused; what an AckToken names
+    std::uint64_t key = 0;  // random, and kept with it; what an AckToken names
     std::string client_id;
     base::Duration expiry{};  // Session Expiry Interval; 0: ends with its connection
     std::optional<OwnedWill> will;

@@ -7,6 +7,14 @@
 
 namespace sallyport::mqtt {
 
+/// splitmix64: spreads the seed over all numbers, which need to be distinct and no secret.
+std::uint64_t Broker::Impl::next_random() {
+    std::uint64_t z = (random_state_ += 0x9E37'79B9'7F4A'7C15U);
+    z = (z ^ (z >> 30U)) * 0xBF58'476D'1CE4'E5B9U;
+    z = (z ^ (z >> 27U)) * 0x94D0'49BB'1331'11EBU;
+    return z ^ (z >> 31U);
+}
+
 Session* Broker::Impl::find_session(std::string_view client_id) {
     const auto found = sessions_.find(client_id);
     return found == sessions_.end() ? nullptr : found->second.get();
@@ -17,10 +25,12 @@ Session* Broker::Impl::find_session(std::uint64_t key) {
     return found == sessions_by_key_.end() ? nullptr : found->second;
 }
 
-Session& Broker::Impl::begin_session(std::string client_id) {
+/// `key`: of a session that a restart brings back; 0: it is new.
+Session& Broker::Impl::begin_session(std::string client_id, std::uint64_t key) {
     auto session = std::make_unique<Session>();
     Session& begun = *session;
-    begun.key = ++last_session_key_;
+    begun.key = key;
+    while (begun.key == 0 || find_session(begun.key) != nullptr) begun.key = next_random();
     begun.client_id = client_id;
     begun.is_consumer = consumers_.contains(begun.client_id);
     sessions_by_key_.emplace(begun.key, &begun);

@@ -114,12 +114,13 @@ std::shared_ptr<const mqtt::DurableMessage> message(const Statement& row) {
 void read_sessions(Database& database, mqtt::DurableState& state) {
     auto row = database.prepare(
         "SELECT client_id, expiry_s, ended_at, will_topic, will_payload, will_properties,"
-        " will_qos, will_retain, will_delay_ns FROM sessions ORDER BY client_id");
+        " will_qos, will_retain, will_delay_ns, key FROM sessions ORDER BY client_id");
     while (row.step()) {
         auto& session = state.sessions.emplace_back();
         session.client_id = row.text(0);
         session.expiry_s = number<std::uint32_t>(row, 1);
         session.ended_at = time(row, 2);
+        session.key = whole(row, 9);
         if (row.is_null(3)) continue;
         session.will = mqtt::OwnedWill{
             std::string(row.text(3)),      bytes(row, 4), bytes(row, 5), qos(row, 6), flag(row, 7),

@@ -47,7 +47,8 @@ BrokerStore::BrokerStore(Database& database)
     : database_((bring_up_to_date(database), database)),
       put_session_(database.prepare(
           "REPLACE INTO sessions(client_id, expiry_s, ended_at, will_topic, will_payload, "
-          "will_properties, will_qos, will_retain, will_delay_ns) VALUES(?,?,?,?,?,?,?,?,?)")),
+          "will_properties, will_qos, will_retain, will_delay_ns, key) "
+          "VALUES(?,?,?,?,?,?,?,?,?,?)")),
       drop_session_(database.prepare("DELETE FROM sessions WHERE client_id = ?")),
       put_subscription_(database.prepare(
           "REPLACE INTO subscriptions(client_id, filter, qos, no_local, retain_as_published, "
@@ -98,6 +99,7 @@ void BrokerStore::write(const mqtt::SessionPut& put) {
         row.bind(8, std::int64_t{put.will->retain});
         row.bind(9, std::int64_t{put.will->delay.count()});
     }
+    row.bind(10, stored(put.key));
     row.run();
 }
 

@@ -32,7 +32,12 @@ void make_tables(Database& database) {
         "  publisher TEXT NOT NULL, properties BLOB NOT NULL, payload BLOB NOT NULL);");
 }
 
-constexpr std::array<SchemaStep, 1> kSteps{make_tables};
+/// 0: a session of before; it is given a key when it is loaded.
+void tell_sessions_apart(Database& database) {
+    database.execute("ALTER TABLE sessions ADD COLUMN key INTEGER NOT NULL DEFAULT 0");
+}
+
+constexpr std::array<SchemaStep, 2> kSteps{make_tables, tell_sessions_apart};
 
 }  // namespace
 

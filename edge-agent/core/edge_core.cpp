@@ -47,13 +47,20 @@ std::vector<std::optional<ingest::JsonCodec>> codecs_of(
     return codecs;
 }
 
+/// What the log keeps of a QoS 2 publish, so that its resend after a restart is no second record.
+/// Of a session that dies with the process nothing is sent again.
+std::optional<spool::Receipt> receipt_of(const mqtt::Published& published) {
+    if (published.qos != mqtt::Qos::exactly_once || !published.session_is_lasting)
+        return std::nullopt;
+    return spool::Receipt{0, published.token.session, published.token.packet_id};
+}
+
 }  // namespace
 
 EdgeCore::EdgeCore(EdgeOptions options, std::unique_ptr<spool::Spool> spool,
                    const std::vector<ingest::TagPublisher>& publishers, base::Now now)
     : options_(std::move(options)),
       spool_(std::move(spool)),
-      // The log keeps no receipts yet, but is to be asked again about what the broker's store had.
       broker_(options_.broker, options_.seed,
               {.keeps_state = options_.keeps_broker_state,
                .owner_keeps_receipts = options_.keeps_broker_state}),
@@ -88,6 +95,13 @@ void EdgeCore::start(const std::vector<ingest::TagPublisher>& publishers, base::
                      fmt::format("audit: {} is no destination any more: its cursor is freed, what "
                                  "it had not taken is in the ledger",
                                  freed));
+}
+
+void EdgeCore::restore(const mqtt::DurableState& state, base::Now now) {
+    broker_.restore(state, now);
+    for (const auto& receipt : spool_->receipts())
+        if (!broker_.restore_receipt(receipt.session, receipt.packet_id))
+            spool_->release(receipt.session, receipt.packet_id);
 }
 
 void EdgeCore::opened(base::ConnectionId id, const base::Peer& peer, base::Now now) {
@@ -157,7 +171,7 @@ void EdgeCore::take_events(base::Now now) {
         else if (const auto* connected = std::get_if<mqtt::ClientConnected>(&*event))
             record_quality(publishers_.connected(connected->client_id), now);
         else if (const auto* released = std::get_if<mqtt::Released>(&*event))
-            broker_.acknowledge_release(released->token, now);
+            handle(*released, now);
         else
             gone = std::get<mqtt::ClientGone>(*event);
     }
@@ -169,11 +183,23 @@ void EdgeCore::handle(const mqtt::ClientGone& gone, base::Now now) {
         record_quality(publishers_.gone(gone.client_id, gone.by_disconnect, now), now);
 }
 
+void EdgeCore::handle(const mqtt::Released& released, base::Now now) {
+    const auto ticket = spool_->release(released.token.session, released.packet_id);
+    if (spool_->is_released(ticket))
+        broker_.acknowledge_release(released.token, now);
+    else
+        pending_releases_.push_back({ticket, released.token});
+}
+
 void EdgeCore::handle(const mqtt::Published& published, base::Now now) {
     const auto acknowledge = [&](mqtt::ReasonCode reason) {
         if (published.qos != mqtt::Qos::at_most_once)
             broker_.acknowledge(published.token, reason, now);
     };
+    if (published.already_yours) {
+        acknowledge(mqtt::ReasonCode::success);
+        return;
+    }
     if (published.topic.size() > tunnel::kTopicBytesMax && classifier_.rule_of(published.topic)) {
         ++refused_topics_;
         acknowledge(mqtt::ReasonCode::topic_name_invalid);
@@ -222,8 +248,9 @@ void EdgeCore::read_payload(tunnel::BatchRecord& record, std::size_t rule) {
 /// False: shed, or its sender is cut off; then the far side is told nothing of it.
 bool EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& published, base::Now now) {
     const bool at_most_once = published.qos == mqtt::Qos::at_most_once;
+    const auto receipt = receipt_of(published);
     if (waiting_.empty()) {
-        if (const auto seq = spool_->append(record, now)) {
+        if (const auto seq = spool_->append(record, now, receipt)) {
             ++forwarded_;
             record.seq = *seq;
             note_value(record);
@@ -243,7 +270,7 @@ bool EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& publish
         broker_.acknowledge(published.token, mqtt::ReasonCode::quota_exceeded, now);
         return false;
     }
-    if (!wait_for_room(std::move(record), published.token)) {
+    if (!wait_for_room(std::move(record), published.token, receipt)) {
         broker_.disconnect_publisher(published.token, mqtt::ReasonCode::quota_exceeded, now);
         return false;
     }
@@ -260,11 +287,13 @@ void EdgeCore::note_value(const tunnel::BatchRecord& record) {
 }
 
 /// Keeps a copy in its turn behind what waits already; false beyond the bound.
-bool EdgeCore::wait_for_room(tunnel::BatchRecord record, mqtt::AckToken token) {
+bool EdgeCore::wait_for_room(tunnel::BatchRecord record, mqtt::AckToken token,
+                             const std::optional<spool::Receipt>& receipt) {
     const auto bytes = sizeof(WaitingRecord) + record.value.size() + record.properties.size() +
                        record.also_tags.size() * sizeof(record::TagId);
     if (waiting_bytes_ + bytes > options_.waiting_publish_bytes_max) return false;
-    auto& kept = waiting_.emplace_back(WaitingRecord{std::move(record), {}, {}, token, bytes});
+    auto& kept =
+        waiting_.emplace_back(WaitingRecord{std::move(record), {}, {}, token, receipt, bytes});
     kept.value.assign(kept.record.value.begin(), kept.record.value.end());
     kept.properties.assign(kept.record.properties.begin(), kept.record.properties.end());
     kept.record.value = kept.value;
@@ -277,7 +306,7 @@ void EdgeCore::admit_waiting(base::Now now) {
     if (waiting_.empty()) return;
     while (!waiting_.empty()) {
         const auto& waiting = waiting_.front();
-        const auto seq = spool_->append(waiting.record, now);
+        const auto seq = spool_->append(waiting.record, now, waiting.receipt);
         if (!seq) return;
         if (waiting.token.session != 0 && !base::mutant(base::Mutant::waiting_publish_lost)) {
             ++forwarded_;
@@ -306,7 +335,7 @@ void EdgeCore::record_quality(const ingest::QualityChange& change, base::Now now
         record.also_tags.assign(first + 1, last);
         record.source_time = record.arrival_time = now.wall;
         if (waiting_.empty() && spool_->append(record, now)) continue;
-        if (!wait_for_room(std::move(record), {}))
+        if (!wait_for_room(std::move(record), {}, {}))
             notices_.add(base::NoticeLevel::alarm,
                          "a change of quality is lost: too much waits for the spool's disk");
     }
@@ -318,6 +347,10 @@ void EdgeCore::release_acks(base::Now now) {
     while (!pending_acks_.empty() && pending_acks_.front().seq <= synced) {
         broker_.acknowledge(pending_acks_.front().token, mqtt::ReasonCode::success, now);
         pending_acks_.pop_front();
+    }
+    while (!pending_releases_.empty() && spool_->is_released(pending_releases_.front().ticket)) {
+        broker_.acknowledge_release(pending_releases_.front().token, now);
+        pending_releases_.pop_front();
     }
 }
 

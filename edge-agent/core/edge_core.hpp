@@ -77,7 +77,7 @@ public:
     void complete(const ingest::PublisherDone& done, base::Now now);
     /// What of the broker is to be saved. restore() before the first input; only with
     /// keeps_broker_state.
-    void restore(const mqtt::DurableState& state, base::Now now) { broker_.restore(state, now); }
+    void restore(const mqtt::DurableState& state, base::Now now);
     std::optional<BrokerJob> next_broker_job(base::Now now) { return broker_saver_.next_job(now); }
     void complete(const BrokerDone& done, base::Now now);
 
@@ -100,12 +100,18 @@ private:
         record::Seq seq;
         mqtt::AckToken token;
     };
+    /// A PUBCOMP that waits until the log has forgotten its receipt.
+    struct PendingRelease {
+        std::uint64_t ticket = 0;
+        mqtt::AckToken token;
+    };
     /// A record that found no room, owned: a QoS > 0 publish, or (without token) a change of
     /// quality.
     struct WaitingRecord {
         tunnel::BatchRecord record;
         base::Bytes value, properties;
         mqtt::AckToken token;
+        std::optional<spool::Receipt> receipt;
         std::size_t bytes = 0;
     };
 
@@ -114,8 +120,10 @@ private:
     void take_events(base::Now now);
     void handle(const mqtt::Published& published, base::Now now);
     void handle(const mqtt::ClientGone& gone, base::Now now);
+    void handle(const mqtt::Released& released, base::Now now);
     void read_payload(tunnel::BatchRecord& record, std::size_t rule);
-    bool wait_for_room(tunnel::BatchRecord record, mqtt::AckToken token);
+    bool wait_for_room(tunnel::BatchRecord record, mqtt::AckToken token,
+                       const std::optional<spool::Receipt>& receipt);
     void note_value(const tunnel::BatchRecord& record);
     bool accept(tunnel::BatchRecord record, const mqtt::Published& published, base::Now now);
     void record_quality(const ingest::QualityChanges& changes, base::Now now);
@@ -135,6 +143,7 @@ private:
     std::vector<record::NewestValue> newest_;  // by tag id
     uplink::Uplink uplink_;
     std::deque<PendingAck> pending_acks_;
+    std::deque<PendingRelease> pending_releases_;
     std::deque<WaitingRecord> waiting_;
     std::size_t waiting_bytes_ = 0;
     std::string told_tunnel_state_;

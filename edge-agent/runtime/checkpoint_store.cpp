@@ -7,10 +7,13 @@
 namespace sallyport::edge_agent {
 namespace {
 
-/// Version 0 did not count for each destination from where.
-constexpr std::int64_t kSchemaVersion = 1;
+/// Version 0 did not count for each destination from where; 1 had no receipts.
+constexpr std::int64_t kSchemaVersion = 2;
 constexpr const char* kFromVersion0 =
     "ALTER TABLE cursors ADD COLUMN counted_from INTEGER NOT NULL DEFAULT 0;";
+constexpr const char* kFromVersion1 =
+    "CREATE TABLE receipts (seq INTEGER PRIMARY KEY, session INTEGER NOT NULL,"
+    " packet_id INTEGER NOT NULL);";
 constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS tags (id INTEGER PRIMARY KEY, topic TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS cursors (destination TEXT PRIMARY KEY, store INTEGER NOT NULL,"
@@ -44,10 +47,14 @@ std::uint64_t number(const storage::Statement& row, int column) {
 
 CheckpointStore::CheckpointStore(const std::filesystem::path& path)
     : database_(path.string()), ledger_(database_) {
-    if (database_.schema_version() >= kSchemaVersion) return;
+    const auto version = database_.schema_version();
+    if (version >= kSchemaVersion) return;
     storage::Transaction transaction(database_);
-    database_.execute(kSchema);
-    database_.execute(kFromVersion0);
+    if (version == 0) {
+        database_.execute(kSchema);
+        database_.execute(kFromVersion0);
+    }
+    database_.execute(kFromVersion1);
     database_.set_schema_version(kSchemaVersion);
     transaction.commit();
 }
@@ -103,6 +110,16 @@ void CheckpointStore::save_kept(const std::vector<spool::KeptRecord>& kept) {
     }
 }
 
+void CheckpointStore::save_receipts(const spool::Checkpoint& checkpoint) {
+    if (checkpoint.lists_all_receipts) database_.execute("DELETE FROM receipts");
+    auto gone = database_.prepare("DELETE FROM receipts WHERE seq = ?");
+    for (const auto seq : checkpoint.receipts_gone) gone.with(stored(seq)).run();
+    auto receipt = database_.prepare(
+        "INSERT OR REPLACE INTO receipts (seq, session, packet_id) VALUES (?, ?, ?)");
+    for (const auto& each : checkpoint.receipts)
+        receipt.with(stored(each.seq), stored(each.session), std::int64_t{each.packet_id}).run();
+}
+
 void CheckpointStore::save_number(std::string_view key, std::uint64_t value) {
     database_.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)")
         .with(key, stored(value))
@@ -123,6 +140,7 @@ base::Result<void, spool::DiskError> CheckpointStore::save(const spool::Checkpoi
             tag.with(stored(each.id), std::string_view(each.topic)).run();
         save_cursors(checkpoint.cursors);
         save_kept(checkpoint.kept);
+        save_receipts(checkpoint);
         ledger_.apply(checkpoint.ledger);
         save_number("tags_complete_below", checkpoint.tags_complete_below);
         save_number("gone_below", checkpoint.gone_below);
@@ -159,7 +177,13 @@ spool::Checkpoint CheckpointStore::read() {
     while (runs.step())
         checkpoint.kept_runs.push_back({number(runs, 0), number(runs, 1), number(runs, 2)});
     checkpoint.ledger.put = ledger_.load();
-    checkpoint.tags_complete_below = load_number("tags_complete_below", 1);
+    auto receipts = database_.prepare("SELECT seq, session, packet_id FROM receipts");
+    while (receipts.step())
+        checkpoint.receipts.push_back({number(receipts, 0), number(receipts, 1),
+                                       static_cast<std::uint16_t>(number(receipts, 2))});
+    checkpoint.tags_complete_below = load_number("tags_complete_below", 0);
+    checkpoint.exists = checkpoint.tags_complete_below != 0;
+    if (!checkpoint.exists) checkpoint.tags_complete_below = 1;
     checkpoint.gone_below = load_number("gone_below", 1);
     return checkpoint;
 }

@@ -37,6 +37,7 @@ private:
     spool::Checkpoint read();
     void save_cursors(const std::vector<spool::Cursor>& cursors);
     void save_kept(const std::vector<spool::KeptRecord>& kept);
+    void save_receipts(const spool::Checkpoint& checkpoint);
     void save_number(std::string_view key, std::uint64_t value);
     std::uint64_t load_number(std::string_view key, std::uint64_t otherwise);
 

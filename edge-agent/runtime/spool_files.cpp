@@ -102,7 +102,7 @@ private:
         walk_.last = found.header.last;
         ++walk_.entries;
         WalkedEntry entry{epoch, found.header, {}, records_};
-        const bool sound = spool::decode_local(found.local, entry.new_tags) &&
+        const bool sound = spool::decode_local(found.local, entry.local) &&
                            tunnel::decode_batch(found.body, records_);
         if (!sound) return walk_.holes.push_back({found.header.first, found.header.last, name});
         walk_.records += records_.size();

@@ -31,7 +31,7 @@ struct SpoolWalk {
 struct WalkedEntry {
     record::Epoch epoch = 0;
     spool::EntryHeader header;
-    std::vector<record::Tag> new_tags;
+    spool::LocalPart local;
     const std::vector<tunnel::BatchRecord>& records;  // until the call returns
 };
 

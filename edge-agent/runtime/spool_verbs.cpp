@@ -176,7 +176,7 @@ public:
     }
 
     void write(const WalkedEntry& entry) {
-        for (const auto& tag : entry.new_tags) topics_[tag.id] = tag.topic;
+        for (const auto& tag : entry.local.new_tags) topics_[tag.id] = tag.topic;
         for (const auto& record : entry.records) {
             if (record.seq < from_ || (to_ != 0 && record.seq > to_)) continue;
             if (since_ && record.arrival_time < *since_) continue;

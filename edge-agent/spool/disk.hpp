@@ -43,6 +43,14 @@ struct KeptRecord {
     record::Seq seq = 0;
     base::Bytes body;  // a schema::Batch of this one record and tag
 };
+/// A publish whose record is in the log and whose exchange with its publisher is not over: the
+/// session of the broker that it came in, and its packet identifier there.
+struct Receipt {
+    record::Seq seq = 0;
+    std::uint64_t session = 0;
+    std::uint16_t packet_id = 0;
+    friend bool operator==(const Receipt&, const Receipt&) = default;
+};
 /// Kept records with `after` < seq < `below`, oldest first: at most `bytes_max` of bodies, but
 /// always all of a seq.
 struct KeptRange {
@@ -53,6 +61,8 @@ struct KeptRange {
 /// What a start needs besides the log itself. Additive: `tags` and `kept` are those to add,
 /// `ledger` what changes; `cursors` replace.
 struct Checkpoint {
+    /// Loaded only. False: there is none, at a first start or because it is lost.
+    bool exists = false;
     std::vector<record::Tag> tags;
     std::vector<Cursor> cursors;
     /// Every tag of an entry below this seq is in the checkpoint; a start scans the log from here.
@@ -62,6 +72,11 @@ struct Checkpoint {
     record::LedgerChange ledger;
     std::vector<KeptRecord> kept;        // saved only; read by read_kept
     std::vector<tunnel::Run> kept_runs;  // loaded only: each run's first and last kept seq
+    /// Open ones of records below tags_complete_below. Those to add, behind those that are `gone`,
+    /// by their seqs; `lists_all_receipts`: they replace.
+    std::vector<Receipt> receipts;
+    std::vector<record::Seq> receipts_gone;
+    bool lists_all_receipts = false;
 };
 
 /// Synchronous; called on the storage thread, and at start before any thread runs. After an error

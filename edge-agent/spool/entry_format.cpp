@@ -23,7 +23,7 @@ constexpr std::size_t kHexDigits = 16;
 constexpr std::string_view kSuffix = ".log";
 constexpr std::string_view kUnfinishedSuffix = ".unfinished";
 
-enum class Section : std::uint16_t { tags = 1 };
+enum class Section : std::uint16_t { tags = 1, receipts = 2 };
 
 template <class T>
 void put(std::uint8_t* to, T value) {
@@ -185,21 +185,46 @@ bool is_intact(const EntryHeader& header, base::ByteView payload, std::uint64_t 
            XXH3_64bits_withSeed(payload.data(), payload.size(), seed) == header.checksum;
 }
 
-base::Bytes encode_local(std::span<const record::Tag> new_tags) {
-    base::Bytes local;
-    if (new_tags.empty()) return local;
-    push(local, Section::tags);
+namespace {
+
+/// Gives where the section begins, for end_section().
+std::size_t begin_section(base::Bytes& local, Section kind, std::size_t count) {
+    const auto start = local.size();
+    push(local, kind);
     push(local, std::uint16_t{0});
-    push(local, std::uint32_t{0});  // length of the section's content, set below
-    push(local, static_cast<std::uint32_t>(new_tags.size()));
-    for (const auto& tag : new_tags) {
-        SALLYPORT_ASSERT(tag.topic.size() <= UINT16_MAX);
-        push(local, tag.id);
-        push(local, static_cast<std::uint16_t>(tag.topic.size()));
-        base::append(local, base::as_bytes(tag.topic));
-    }
-    put(local.data() + 4, static_cast<std::uint32_t>(local.size() - 8));
+    push(local, std::uint32_t{0});  // length of its content, set at its end
+    push(local, static_cast<std::uint32_t>(count));
+    return start;
+}
+
+void end_section(base::Bytes& local, std::size_t start) {
+    put(local.data() + start + 4, static_cast<std::uint32_t>(local.size() - start - 8));
     local.resize(padded(local.size()));
+}
+
+}  // namespace
+
+base::Bytes encode_local(std::span<const record::Tag> new_tags, std::span<const Receipt> receipts) {
+    base::Bytes local;
+    if (!new_tags.empty()) {
+        const auto start = begin_section(local, Section::tags, new_tags.size());
+        for (const auto& tag : new_tags) {
+            SALLYPORT_ASSERT(tag.topic.size() <= UINT16_MAX);
+            push(local, tag.id);
+            push(local, static_cast<std::uint16_t>(tag.topic.size()));
+            base::append(local, base::as_bytes(tag.topic));
+        }
+        end_section(local, start);
+    }
+    if (!receipts.empty()) {
+        const auto start = begin_section(local, Section::receipts, receipts.size());
+        for (const auto& receipt : receipts) {
+            push(local, receipt.seq);
+            push(local, receipt.session);
+            push(local, receipt.packet_id);
+        }
+        end_section(local, start);
+    }
     return local;
 }
 
@@ -220,15 +245,30 @@ bool decode_tags(base::ByteView content, std::vector<record::Tag>& tags) {
     return true;
 }
 
+bool decode_receipts(base::ByteView content, std::vector<Receipt>& receipts) {
+    if (content.size() < 4) return false;
+    auto count = get<std::uint32_t>(content.data());
+    content = content.subspan(4);
+    for (; count > 0; --count, content = content.subspan(kReceiptBytes)) {
+        if (content.size() < kReceiptBytes) return false;
+        const auto* at = content.data();
+        receipts.push_back(
+            {get<std::uint64_t>(at), get<std::uint64_t>(at + 8), get<std::uint16_t>(at + 16)});
+    }
+    return true;
+}
+
 }  // namespace
 
-bool decode_local(base::ByteView local, std::vector<record::Tag>& tags) {
+bool decode_local(base::ByteView local, LocalPart& part) {
     while (!local.empty()) {
         if (local.size() < 8) return false;
         const auto kind = get<Section>(local.data());
         const std::size_t length = get<std::uint32_t>(local.data() + 4);
         if (local.size() < 8 + padded(length)) return false;
-        if (kind == Section::tags && !decode_tags(local.subspan(8, length), tags)) return false;
+        const auto content = local.subspan(8, length);
+        if (kind == Section::tags && !decode_tags(content, part.new_tags)) return false;
+        if (kind == Section::receipts && !decode_receipts(content, part.receipts)) return false;
         local = local.subspan(8 + padded(length));
     }
     return true;

@@ -13,6 +13,7 @@
 #include "common/base/bytes.hpp"
 #include "common/base/time.hpp"
 #include "common/record/record.hpp"
+#include "edge-agent/spool/disk.hpp"
 
 namespace sallyport::spool {
 
@@ -78,9 +79,16 @@ std::optional<EntryHeader> decode_entry_header(base::ByteView bytes, std::uint64
 /// `payload`: body and local part.
 bool is_intact(const EntryHeader& header, base::ByteView payload, std::uint64_t seed);
 
+/// What a receipt takes of a local part.
+constexpr std::size_t kReceiptBytes = 18;
+
 /// The local part: sections of the log's own, never sent. Empty where there is nothing to say.
-base::Bytes encode_local(std::span<const record::Tag> new_tags);
-/// Adds the new tags to `tags`; sections it does not know are passed over. False: not a local part.
-bool decode_local(base::ByteView local, std::vector<record::Tag>& tags);
+struct LocalPart {
+    std::vector<record::Tag> new_tags;
+    std::vector<Receipt> receipts;
+};
+base::Bytes encode_local(std::span<const record::Tag> new_tags, std::span<const Receipt> receipts);
+/// Adds to `part`; sections it does not know are passed over. False: not a local part.
+bool decode_local(base::ByteView local, LocalPart& part);
 
 }  // namespace sallyport::spool

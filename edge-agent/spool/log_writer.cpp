@@ -35,13 +35,17 @@ LogWriter::LogWriter(const SpoolOptions& options, const Start& start, SegmentTab
       retry_at_(now.instant + options.retry_after_error),
       voiding_(start.voiding) {}
 
-record::Seq LogWriter::append(const tunnel::BatchRecord& record) {
-    const auto bytes = OpenEntry::encoded_bytes(record);
+record::Seq LogWriter::append(const tunnel::BatchRecord& record, std::optional<Receipt> receipt) {
+    const auto bytes = OpenEntry::encoded_bytes(record) + (receipt ? kReceiptBytes : 0);
     const auto with_tags = bytes + tags_.undefined_bytes();
     if (!open_.empty() && (open_.bytes() + with_tags > options_.entry_bytes_max ||
                            open_.records() == tunnel::kBatchRecordsMax))
         seal();
     open_.add(next_seq_, record);
+    if (receipt) {
+        receipt->seq = next_seq_;
+        open_.add_receipt(*receipt);
+    }
     pending_bytes_ += bytes;
     ++counters_.records;
     return next_seq_++;
@@ -180,7 +184,7 @@ void LogWriter::finish(const Commit& commit) {
     } else {
         segments_.back() = commit.segment;
     }
-    pending_bytes_ -= recent_.mark_synced(commit.entries);
+    pending_bytes_ -= recent_.mark_synced(commit.entries, synced_receipts_);
     name_may_exist_ = false;
     failing_.reset();
     no_space_since_.reset();

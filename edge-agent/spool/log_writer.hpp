@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "edge-agent/spool/open_entry.hpp"
@@ -43,7 +44,8 @@ public:
               TagTable& tags, base::Now now);
 
     bool has_room() const { return pending_bytes_ < options_.pending_bytes_max; }
-    record::Seq append(const tunnel::BatchRecord& record);
+    /// `receipt`, where there is one, is durable with the record.
+    record::Seq append(const tunnel::BatchRecord& record, std::optional<Receipt> receipt);
     /// Where the next commit must begin a segment: how large. Nothing where it fits the active one,
     /// and where no commit can begin now.
     std::optional<std::uint64_t> wanted_segment(base::Now now);
@@ -76,6 +78,8 @@ public:
     const Counters& counters() const { return counters_; }
     /// True once after a new segment was begun.
     bool take_rolled();
+    /// Of the records that were synced since it was asked last.
+    std::vector<Receipt> take_receipts() { return std::exchange(synced_receipts_, {}); }
     /// Segments that hold nothing, or failed before anything in them was synced: to be removed.
     std::vector<FileInfo> take_leftovers();
 
@@ -113,6 +117,7 @@ private:
     std::optional<DiskError> failing_;
     base::Instant retry_at_;
     bool rolled_ = false;
+    std::vector<Receipt> synced_receipts_;
     std::optional<base::Instant> no_space_since_;
     bool patience_is_over_ = false, room_made_ = false;
     std::vector<FileInfo> leftovers_, voiding_;

@@ -1,6 +1,7 @@
 #include "edge-agent/spool/open_entry.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/assert.hpp"
 #include "edge-agent/spool/entry_format.hpp"
@@ -39,6 +40,11 @@ void OpenEntry::add(record::Seq seq, const tunnel::BatchRecord& record) {
     bytes_ += encoded_bytes(record);
 }
 
+void OpenEntry::add_receipt(const Receipt& receipt) {
+    receipts_.push_back(receipt);
+    bytes_ += kReceiptBytes;
+}
+
 SealedEntry OpenEntry::seal(record::Epoch epoch, std::span<const record::Tag> new_tags) {
     SALLYPORT_ASSERT(count_ > 0);
     for (std::size_t i = 0; i < count_; ++i) {
@@ -55,7 +61,8 @@ SealedEntry OpenEntry::seal(record::Epoch epoch, std::span<const record::Tag> ne
         tunnel::encode_batch({epoch, sealed.first, sealed.last}, std::span(records_).first(count_));
     body.resize(padded(body.size()));
     sealed.body = std::make_shared<const base::Bytes>(std::move(body));
-    sealed.local = encode_local(new_tags);
+    sealed.local = encode_local(new_tags, receipts_);
+    sealed.receipts = std::exchange(receipts_, {});
     sealed.accepted_bytes = bytes_;
     arena_.clear();
     count_ = 0;
@@ -81,7 +88,7 @@ void RecentEntries::push(SealedEntry entry) {
     ++unsynced_;
 }
 
-std::size_t RecentEntries::mark_synced(std::size_t count) {
+std::size_t RecentEntries::mark_synced(std::size_t count, std::vector<Receipt>& receipts) {
     SALLYPORT_ASSERT(count <= unsynced_);
     std::size_t accepted_bytes = 0;
     for (; count > 0; --count, --unsynced_) {
@@ -90,6 +97,8 @@ std::size_t RecentEntries::mark_synced(std::size_t count) {
         synced_ = entry.last;
         accepted_bytes += entry.accepted_bytes;
         entry.local = {};
+        receipts.insert(receipts.end(), entry.receipts.begin(), entry.receipts.end());
+        entry.receipts = {};
         cached_bytes_ += entry.memory_bytes();
     }
     while (entries_.size() > unsynced_ && cached_bytes_ > cache_bytes_max_) {

@@ -11,6 +11,7 @@
 
 #include "common/base/bytes.hpp"
 #include "common/tunnel/frame.hpp"
+#include "edge-agent/spool/disk.hpp"
 
 namespace sallyport::spool {
 
@@ -20,6 +21,7 @@ struct SealedEntry {
     base::WallTime first_arrival;
     std::shared_ptr<const base::Bytes> body;
     base::Bytes local;
+    std::vector<Receipt> receipts;   // which `local` holds, until it is synced
     std::size_t accepted_bytes = 0;  // what its records counted as pending
 
     std::size_t records() const { return static_cast<std::size_t>(last - first + 1); }
@@ -38,6 +40,8 @@ public:
     base::WallTime first_arrival() const { return records_.front().arrival_time; }
 
     void add(record::Seq seq, const tunnel::BatchRecord& record);
+    /// Of the record that was added last.
+    void add_receipt(const Receipt& receipt);
     SealedEntry seal(record::Epoch epoch, std::span<const record::Tag> new_tags);
 
 private:
@@ -47,6 +51,7 @@ private:
     std::vector<tunnel::BatchRecord>
         records_;  // the first count_ are in use; the rest keep their memory
     std::vector<Place> places_;
+    std::vector<Receipt> receipts_;
     base::Bytes arena_;
     std::size_t count_ = 0;
     std::size_t bytes_ = 0;
@@ -67,8 +72,9 @@ public:
     const SealedEntry* find(record::Seq seq) const;
 
     void push(SealedEntry entry);
-    /// The first `count` unsynced entries are synced; gives the accepted bytes they stood for.
-    std::size_t mark_synced(std::size_t count);
+    /// The first `count` unsynced entries are synced; gives the accepted bytes they stood for, and
+    /// adds their receipts to `receipts`.
+    std::size_t mark_synced(std::size_t count, std::vector<Receipt>& receipts);
 
 private:
     std::deque<SealedEntry> entries_;

@@ -67,7 +67,10 @@ private:
     record::Seq seqs_in_doubt_ = 0;  // files that cannot be read may hold seqs up to here
     record::TagId last_used_tag_ = 0;
     std::vector<tunnel::BatchRecord> records_;
-    std::vector<record::Tag> new_tags_;
+    bool has_checkpoint_ = false;
+    LocalPart local_;
+    std::vector<Receipt> receipts_;        // that may be open
+    record::Seq receipts_from_ = kSeqEnd;  // those of older records are in the checkpoint, if open
     RecoveredLog log_;
 };
 
@@ -84,6 +87,11 @@ base::Result<void, DiskError> Recovery::load_checkpoint() {
     log_.saved.gone_below = std::min(stored->gone_below, kSeqEnd);
     seqs_in_doubt_ = std::max(seqs_in_doubt_, log_.saved.gone_below - 1);
     log_.saved.tags_complete_below = std::min(stored->tags_complete_below, kSeqEnd);
+    // Where it is lost nobody can tell which receipts of the log were released. One that was would
+    // swallow another message; without one a message that is sent again becomes a second record.
+    if (stored->exists) receipts_from_ = log_.saved.tags_complete_below;
+    has_checkpoint_ = stored->exists;
+    receipts_ = std::move(stored->receipts);
     for (const auto& cursor : stored->cursors)
         if (cursor.position.seq < kSeqEnd)
             seqs_in_doubt_ = std::max(seqs_in_doubt_, cursor.position.seq);
@@ -192,10 +200,12 @@ void Recovery::drop_gone_segments() {
 
 void Recovery::take_entry(const EntryScanner::Found& found) {
     ++log_.report.entries_scanned;
-    new_tags_.clear();
+    local_ = {};
     if (base::mutant(base::Mutant::tag_id_reused)) return;
-    (void)decode_local(found.local, new_tags_);
-    for (const auto& tag : new_tags_) log_.tags.restore(tag);
+    (void)decode_local(found.local, local_);
+    for (const auto& tag : local_.new_tags) log_.tags.restore(tag);
+    for (const auto& receipt : local_.receipts)
+        if (receipt.seq >= receipts_from_) receipts_.push_back(receipt);
     if (!tunnel::decode_batch(found.body, records_)) return;
     for (const auto& record : records_) last_used_tag_ = std::max(last_used_tag_, record.tag);
 }
@@ -405,10 +415,13 @@ base::Result<RecoveredLog, DiskError> Recovery::run() {
     scan_for_tags();
     place_next_record();
     if (const auto done = secure_tail(); !done) return done.error();
+    // A new log has one from the first record on. (Where this fails, none of its receipts counts.)
+    if (found_.empty() && !has_checkpoint_) (void)disk_.save({});
     log_.report.segments = found_.size();
     if (!found_.empty()) found_epoch_ = found_.back().epoch;
     for (auto& segment : found_) log_.segments.push_back(std::move(segment));
     if (const auto done = begin_segment(); !done) return done.error();
+    log_.receipts = Receipts(std::move(receipts_));
     write_ledger();
     return std::move(log_);
 }

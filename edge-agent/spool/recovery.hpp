@@ -24,6 +24,7 @@ struct RecoveredLog {
     CursorTable cursors;
     Ledger ledger;
     KeptRuns kept;
+    Receipts receipts;
     Upkeep::Saved saved;
     LogWriter::Start writer;
     std::vector<FileInfo> leftovers;  // no part of the log; to be removed

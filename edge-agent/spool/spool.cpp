@@ -11,6 +11,7 @@
 #include "edge-agent/spool/ledger.hpp"
 #include "edge-agent/spool/log_reader.hpp"
 #include "edge-agent/spool/log_writer.hpp"
+#include "edge-agent/spool/receipts.hpp"
 #include "edge-agent/spool/recovery.hpp"
 #include "edge-agent/spool/upkeep.hpp"
 
@@ -28,9 +29,11 @@ public:
           cursors_(std::move(recovered.cursors)),
           ledger_(std::move(recovered.ledger)),
           kept_(std::move(recovered.kept)),
+          receipts_(std::move(recovered.receipts)),
           writer_(options_, recovered.writer, segments_, tags_, now),
           upkeep_(
-              options_, recovered.saved, {segments_, cursors_, tags_, writer_, ledger_, kept_},
+              options_, recovered.saved,
+              {segments_, cursors_, tags_, writer_, ledger_, kept_, receipts_},
               [this](const std::string& destination) { return sent_to(destination); }, now) {
         upkeep_.remove(std::move(recovered.leftovers));
         upkeep_.save_soon();
@@ -51,16 +54,21 @@ public:
         // A small record is not let past a larger one that was refused.
         return is_full_for(std::max(OpenEntry::encoded_bytes(record), options_.entry_bytes_max));
     }
-    std::optional<record::Seq> append(const tunnel::BatchRecord& record,
-                                      base::Now /*now*/) override {
+    std::optional<record::Seq> append(const tunnel::BatchRecord& record, base::Now /*now*/,
+                                      const std::optional<Receipt>& receipt) override {
         if (!writer_.has_room() || refuses(record)) return std::nullopt;
-        return writer_.append(record);
+        return writer_.append(record, receipt);
     }
 
     std::optional<DiskJob> next_job(base::Now now) override;
     void complete(DiskDone done, base::Now now) override;
     std::optional<base::Instant> next_deadline() const override;
     record::Seq synced() const override { return writer_.synced(); }
+    std::vector<Receipt> receipts() const override { return receipts_.open(); }
+    std::uint64_t release(std::uint64_t session, std::uint16_t packet_id) override {
+        return receipts_.release(session, packet_id);
+    }
+    bool is_released(std::uint64_t ticket) const override { return receipts_.is_released(ticket); }
 
     record::Epoch epoch() const override { return epoch_; }
     std::vector<tunnel::Run> runs() const override;
@@ -121,6 +129,7 @@ private:
     CursorTable cursors_;
     Ledger ledger_;
     KeptRuns kept_;
+    Receipts receipts_;
     LogWriter writer_;
     Upkeep upkeep_;
     std::map<std::string, Reading, std::less<>> readers_;
@@ -217,6 +226,7 @@ std::optional<DiskJob> SpoolCore::next_job(base::Now now) {
 void SpoolCore::complete(DiskDone done, base::Now now) {
     if (writer_.is_commit(done.id)) {
         writer_.complete(std::move(done), now);
+        receipts_.add(writer_.take_receipts());
         upkeep_.remove(writer_.take_leftovers());
         if (writer_.take_rolled()) upkeep_.save_soon();
         return;

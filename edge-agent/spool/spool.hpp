@@ -119,13 +119,22 @@ public:
     virtual bool refuses(const tunnel::BatchRecord& record) const = 0;
     /// Gives the record its seq (its own `seq` is ignored) and copies it into the open entry.
     /// Nothing where there is no room (see has_room).
-    virtual std::optional<record::Seq> append(const tunnel::BatchRecord& record, base::Now now) = 0;
+    /// `receipt` (its `seq` is ignored), where there is one, is durable with the record.
+    virtual std::optional<record::Seq> append(const tunnel::BatchRecord& record, base::Now now,
+                                              const std::optional<Receipt>& receipt = {}) = 0;
 
     virtual std::optional<DiskJob> next_job(base::Now now) = 0;
     virtual void complete(DiskDone done, base::Now now) = 0;
     virtual std::optional<base::Instant> next_deadline() const = 0;
     /// Everything up to here is on disk.
     virtual record::Seq synced() const = 0;
+
+    /// Of publishes whose records are on disk and that are not released; at a start, what the one
+    /// before left. At most kOpenReceiptsMax (receipts.hpp), the newest.
+    virtual std::vector<Receipt> receipts() const = 0;
+    /// The publish is over. is_released() tells for the ticket when that is durable.
+    virtual std::uint64_t release(std::uint64_t session, std::uint16_t packet_id) = 0;
+    virtual bool is_released(std::uint64_t ticket) const = 0;
 
     virtual record::Epoch epoch() const = 0;
     /// The runs in the log, oldest first, at most tunnel::kRunsMax, the current one last.

@@ -91,7 +91,7 @@ void Upkeep::remove(std::vector<FileInfo> files) {
 
 bool Upkeep::save_due(base::Now now) const {
     if (save_retry_at_ && now.instant < *save_retry_at_) return false;
-    if (save_wanted_ || (mover_ && mover_->must_save())) return true;
+    if (save_wanted_ || parts_.receipts.must_save() || (mover_ && mover_->must_save())) return true;
     if (leave_wanted_ && mover_ && mover_->has_read_all() && !is_gone_on_disk()) return true;
     return parts_.cursors.version() != saved_.cursors_version &&
            now.instant >= last_save_ + options_.cursor_save_interval;
@@ -131,6 +131,7 @@ DiskJob Upkeep::save(std::uint64_t job) {
     checkpoint.tags_complete_below = saving.tags_complete_below;
     checkpoint.gone_below = saving.gone_below;
     checkpoint.ledger = parts_.ledger.take_change();
+    parts_.receipts.take_change(checkpoint);
     if (mover_ && mover_->must_save()) {
         under_way_->saves_kept = true;
         checkpoint.kept = mover_->records();
@@ -189,11 +190,13 @@ void Upkeep::complete_save(const Work& work, const DiskDone& done, base::Now now
     if (done.error) {
         ++disk_errors_;
         parts_.ledger.save_failed();
+        parts_.receipts.save_failed();
         save_wanted_ = true;
         save_retry_at_ = now.instant + options_.retry_after_error;
         return;
     }
     parts_.ledger.saved();
+    parts_.receipts.saved();
     if (mover_ && work.saves_kept) mover_->saved();
     save_retry_at_.reset();
     saved_ = *work.saving;

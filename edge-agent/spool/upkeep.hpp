@@ -17,6 +17,7 @@
 #include "edge-agent/spool/kept.hpp"
 #include "edge-agent/spool/ledger.hpp"
 #include "edge-agent/spool/log_writer.hpp"
+#include "edge-agent/spool/receipts.hpp"
 #include "edge-agent/spool/segment.hpp"
 #include "edge-agent/spool/tag_table.hpp"
 
@@ -39,6 +40,7 @@ public:
         LogWriter& writer;
         Ledger& ledger;
         KeptRuns& kept;
+        Receipts& receipts;
     };
     /// The newest seq that a destination's open session has been given; 0: there is none.
     using SentTo = std::function<record::Seq(const std::string& destination)>;

@@ -43,7 +43,7 @@ class FaultShim:
         self._file.write_bytes(bytes(PATH_AT + PATH_BYTES))
         with self._file.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)
-        self._map[PATH_AT:PATH_AT + len(path)] = path.encode()
+        self.watch_path(path)
         agent.environment["SALLYPORT_FAULT_SHIM"] = str(self._file)
         agent.environment["LD_PRELOAD"] = str(_library(run.folder))
 
@@ -56,6 +56,10 @@ class FaultShim:
 
     def _get(self, call, field):
         return struct.unpack_from("=Q", self._map, self._at(call, field))[0]
+
+    def watch_path(self, path):
+        """Of calls on files only those count whose names have this in them; from the next start."""
+        self._map[PATH_AT:PATH_AT + PATH_BYTES] = path.encode().ljust(PATH_BYTES, b"\0")
 
     def watch_port(self, port):
         """Of sends and receives only those count whose connection has this port at either end."""

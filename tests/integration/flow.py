@@ -20,7 +20,7 @@ class Flow:
     names the agent, "edge", "relay" or "it", whose calls `shim` can spoil."""
 
     def __init__(self, run, rate=300, retain=False, again=False, prepare=None, window=100,
-                 shimmed=None):
+                 shimmed=None, qos=1):
         self.run = run
         self.plant = Plant(run)
         self.edge_line = ChaosProxy(self.plant.spare_port(EDGE_LINE), self.plant.relay_port)
@@ -35,10 +35,10 @@ class Flow:
         if shimmed:
             agent = getattr(self.plant, shimmed)
             self.shim = FaultShim(run, agent, f"data/{shimmed}")
-        self.application = Subscriber(self.plant.it_port, "plant/flow/#", again=again,
+        self.application = Subscriber(self.plant.it_port, "plant/flow/#", qos=qos, again=again,
                                       retain_handling=RETAIN_HANDLING_NEVER)
         self.device = Publisher(self.plant.edge_port, account.items(retain=retain), rate=rate,
-                                window=window)
+                                window=window, qos=qos)
 
     def __enter__(self):
         for line in self.lines:

@@ -261,11 +261,12 @@ class Subscriber(threading.Thread):
 
 
 class Publisher(threading.Thread):
-    """A device: publishes `items` (topic, payload, retain) in order at QoS 1, at most `window` in
-    flight and `rate` a second; reconnects and sends again what was not acknowledged."""
+    """A device: publishes `items` (topic, payload, retain) in order at QoS 1, or 2, at most `window`
+    in flight and `rate` a second; reconnects and sends again what was not acknowledged. At QoS 2 it
+    is acknowledged with PUBCOMP."""
 
     def __init__(self, port, items, window=64, rate=None, version=V3, client="device",
-                 stays=False):
+                 stays=False, qos=1):
         super().__init__(daemon=True)
         self.sent = 0                 # items given to the network at least once
         self.acknowledged = []        # item numbers in the order of their acks
@@ -276,8 +277,9 @@ class Publisher(threading.Thread):
         self.finished_at = None
         self._items = iter(items)
         self._port, self._window, self._rate, self._version = port, window, rate, version
-        self._client, self._stays = client, stays
+        self._client, self._stays, self._qos = client, stays, qos
         self._in_flight = {}          # identifier -> (item number, packet)
+        self._released = set()        # identifiers whose PUBREC has come
         self._free = deque(range(1, window + 1))
         self._exhausted = False
         self._leaving = threading.Event()
@@ -316,7 +318,12 @@ class Publisher(threading.Thread):
         connection = Connection(self._port, self._client, self._version, clean=False)
         self.connections += 1
         try:
-            for number, message in list(self._in_flight.values()):
+            if not connection.session_present:
+                self._released.clear()
+            for identifier, (number, message) in list(self._in_flight.items()):
+                if identifier in self._released:
+                    connection.send(packet(PUBREL, 2, struct.pack("!H", identifier)))
+                    continue
                 self.sent_again.append(number)
                 connection.send(bytes([message[0] | 8]) + message[1:])
             while not self._leaving.is_set():
@@ -343,7 +350,7 @@ class Publisher(threading.Thread):
                 break
             identifier = self._free.popleft()
             properties = b"\x00" if self._version == V5 else b""
-            message = packet(PUBLISH, 2 | int(retain), text(topic) + struct.pack("!H", identifier)
+            message = packet(PUBLISH, self._qos << 1 | int(retain), text(topic) + struct.pack("!H", identifier)
                              + properties + payload)
             self._in_flight[identifier] = (self.sent, message)
             self.sent += 1
@@ -357,11 +364,18 @@ class Publisher(threading.Thread):
 
     def _take_acks(self, connection):
         for kind, _, body in connection.packets_now():
-            assert kind == PUBACK, f"packet of type {kind} from the broker"
             identifier = struct.unpack_from("!H", body)[0]
+            refused = len(body) > 2 and body[2] >= 0x80
+            if self._qos == 2 and kind == PUBREC and not refused:
+                self._released.add(identifier)
+                connection.send(packet(PUBREL, 2, body[:2]))
+                continue
+            last = (PUBREC, PUBCOMP) if self._qos == 2 else (PUBACK,)
+            assert kind in last, f"packet of type {kind} from the broker"
             number, _ = self._in_flight.pop(identifier)
+            self._released.discard(identifier)
             self._free.append(identifier)
-            if len(body) > 2 and body[2] >= 0x80:
+            if refused:
                 self.refused.append((number, body[2]))
             else:
                 self.acknowledged.append(number)

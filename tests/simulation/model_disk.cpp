@@ -156,6 +156,9 @@ base::Result<void, DiskError> ModelDisk::save(const spool::Checkpoint& checkpoin
     for (const auto id : checkpoint.ledger.erased) ledger_.erase(id);
     for (const auto& row : checkpoint.ledger.put) ledger_[row.id] = row;
     for (const auto& record : checkpoint.kept) keep(record);
+    if (checkpoint.lists_all_receipts) receipts_.clear();
+    for (const auto seq : checkpoint.receipts_gone) receipts_.erase(seq);
+    for (const auto& receipt : checkpoint.receipts) receipts_[receipt.seq] = receipt;
     return {};
 }
 
@@ -176,9 +179,12 @@ base::Result<spool::Checkpoint, DiskError> ModelDisk::load() {
     if (!checkpoint_) {  // lost: the ledger and what was kept with it
         ledger_.clear();
         kept_.clear();
+        receipts_.clear();
         return spool::Checkpoint{};
     }
     auto stored = *checkpoint_;
+    stored.exists = true;
+    for (const auto& [seq, receipt] : receipts_) stored.receipts.push_back(receipt);
     for (const auto& [id, row] : ledger_) stored.ledger.put.push_back(row);
     for (const auto& record : kept_) {
         auto& runs = stored.kept_runs;

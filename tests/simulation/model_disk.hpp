@@ -129,6 +129,7 @@ private:
     std::optional<spool::Checkpoint> checkpoint_;
     std::map<std::uint64_t, record::LedgerRow> ledger_;
     std::vector<spool::KeptRecord> kept_;  // by seq, then tag
+    std::map<record::Seq, spool::Receipt> receipts_;
     std::array<std::optional<Fault>, kKinds> faults_;
     std::optional<std::uint64_t> power_budget_;
     std::uint64_t operations_ = 0;

@@ -23,13 +23,17 @@ public:
     bool has_room() const override { return false; }
     bool is_full() const override { return false; }
     bool refuses(const tunnel::BatchRecord&) const override { return false; }
-    std::optional<record::Seq> append(const tunnel::BatchRecord&, base::Now) override {
+    std::optional<record::Seq> append(const tunnel::BatchRecord&, base::Now,
+                                      const std::optional<spool::Receipt>&) override {
         return std::nullopt;
     }
     std::optional<spool::DiskJob> next_job(base::Now) override { return std::nullopt; }
     void complete(spool::DiskDone, base::Now) override {}
     std::optional<base::Instant> next_deadline() const override { return std::nullopt; }
     record::Seq synced() const override { return 0; }
+    std::vector<spool::Receipt> receipts() const override { return {}; }
+    std::uint64_t release(std::uint64_t, std::uint16_t) override { return 0; }
+    bool is_released(std::uint64_t) const override { return true; }
     record::Epoch epoch() const override { return 1; }
     std::vector<tunnel::Run> runs() const override { return {}; }
     std::vector<spool::Cursor> cursors() const override { return {}; }

@@ -57,6 +57,7 @@ protected:
         auto spool = spool::Spool::recover(stored_, disk_, ++epoch_, 1, now_);
         ASSERT_TRUE(spool);
         saving_.reset();
+        jobs_.clear();  // what the process before had asked for went with it
         core_ = std::make_unique<EdgeCore>(options_, std::move(*spool), publishers_.load(), now_);
         drain();
     }

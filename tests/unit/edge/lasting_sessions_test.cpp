@@ -1,68 +1,12 @@
 // Local clients with lasting sessions at the edge's broker: what is on its store, and what waits
 // for that.
-#include <utility>
-
-#include "common/mqtt/properties.hpp"
-#include "tests/unit/edge/edge_fixture.hpp"
-#include "tests/unit/mqtt/model_store.hpp"
+#include "tests/unit/edge/lasting_fixture.hpp"
 
 namespace sallyport::edge_core {
 namespace {
 
 using namespace std::chrono_literals;
 using mqtt::PacketType;
-
-class EdgeLastingSessionsTest : public EdgeTest {
-protected:
-    EdgeLastingSessionsTest() {
-        options_.keeps_broker_state = true;
-        begin();
-    }
-    void begin() {
-        clients_.clear();
-        job_.reset();
-        start();
-        core().restore(store_.state(), now_);
-    }
-    bool run_storage() override {
-        if (!job_) job_ = core().next_broker_job(now_);
-        if (job_ && !store_is_held_) {
-            const auto job = *std::exchange(job_, std::nullopt);
-            BrokerDone done{job.changes->upto, std::nullopt};
-            if (failures_left_ > 0) {
-                --failures_left_;
-                done.error = "disk full";
-            } else {
-                store_.apply(*job.changes);
-            }
-            core().complete(done, now_);
-            return true;
-        }
-        return EdgeTest::run_storage();
-    }
-    Client& join_lasting(std::string_view id) {
-        auto connect = hello(id);
-        connect.clean_start = false;
-        base::Bytes properties;
-        mqtt::append_property(properties,
-                              {mqtt::PropertyId::session_expiry_interval, 3600, {}, {}});
-        connect.properties = properties;
-        auto& client = open_client(connect);
-        EXPECT_TRUE(client.take<mqtt::Connack>());
-        return client;
-    }
-    void hold_store(bool on) {
-        store_is_held_ = on;
-        drain();
-    }
-
-    mqtt::ModelStore store_;
-    int failures_left_ = 0;
-
-private:
-    std::optional<BrokerJob> job_;
-    bool store_is_held_ = false;
-};
 
 TEST_F(EdgeLastingSessionsTest, AnAckWaitsForTheLogAndForTheStore) {
     subscribe(join_lasting("panel"), "plant/#");

@@ -149,7 +149,7 @@ TEST_F(BrokerDurableCrash, TheBrokersShareOfAnInterruptedPublishIsMadeUpFor) {
     const Publish publish = message("t", "v", Qos::exactly_once, 5);
     send(publisher, publish);
     crash();  // the owner's log has it, the broker's store has not
-    EXPECT_TRUE(broker().restore_receipt("p", 5));
+    EXPECT_TRUE(broker().restore_receipt(key_of("p"), 5));
     auto& back = join_lasting("p");
     events();
     send(back, again(publish));
@@ -171,7 +171,7 @@ TEST_F(BrokerDurableCrash, WhereBothHaveItOnlyPubrecIsMissing) {
     send(publisher, publish);
     save();
     crash();
-    EXPECT_TRUE(broker().restore_receipt("p", 5));
+    EXPECT_TRUE(broker().restore_receipt(key_of("p"), 5));
     auto& back = join_lasting("p");
     events();
     send(back, again(publish));
@@ -195,7 +195,7 @@ TEST_F(BrokerDurableCrash, AReleaseThatOnlyOneOfBothHasIsMadeUpFor) {
         crash();
         acknowledges_ = true;
         if (store_released) {
-            EXPECT_TRUE(broker().restore_receipt("p", 5));
+            EXPECT_TRUE(broker().restore_receipt(key_of("p"), 5));
         }
         auto& back = join_lasting("p");
         events();

@@ -213,7 +213,7 @@ private:
             crash_after_write();
         for (const auto packet_id : log_receipts_) {
             if (!options_.owner_keeps_receipts) break;
-            EXPECT_TRUE(broker().restore_receipt("p", packet_id));
+            EXPECT_TRUE(broker().restore_receipt(key_of("p"), packet_id));
         }
         reconnect_publisher(false);
         reconnect_subscriber(false);

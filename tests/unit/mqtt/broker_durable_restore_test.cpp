@@ -232,9 +232,9 @@ TEST_F(BrokerDurableRestore, AReceiptOfTheOwnerNeedsASession) {
     join_lasting("p");
     save();
     crash();
-    EXPECT_TRUE(broker().restore_receipt("p", 5));
-    EXPECT_FALSE(broker().restore_receipt("nobody", 5));
-    EXPECT_FALSE(broker().restore_receipt("p", 0));
+    EXPECT_TRUE(broker().restore_receipt(key_of("p"), 5));
+    EXPECT_FALSE(broker().restore_receipt(key_of("p") + 1, 5));
+    EXPECT_FALSE(broker().restore_receipt(key_of("p"), 0));
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 // nothing else. The test decides when a batch reaches the disk, and when the process dies.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -51,6 +53,10 @@ protected:
         save();
         expect<Suback>(client);
         return client;
+    }
+    /// Of the client's session, as the store has it.
+    std::uint64_t key_of(const std::string& client_id) const {
+        return store_.sessions.at(client_id).key;
     }
     void publish(std::string_view topic, std::string_view payload, Qos qos, bool retain = false) {
         broker().publish({topic, base::as_bytes(payload), {}, qos, retain}, now_);

@@ -72,26 +72,30 @@ TEST(EntryHeader, IsRefusedWithAnotherSeed) {
 
 TEST(LocalPart, PassesOverSectionsItDoesNotKnow) {
     const std::vector<record::Tag> tags{{1, "a/b"}, {70000, "plant/line/3"}};
-    auto local = encode_local(tags);
+    const std::vector<Receipt> receipts{{7, 0xFFFF'0000'FFFF'0001, 65'535}, {9, 2, 1}};
+    auto local = encode_local(tags, receipts);
     base::Bytes unknown{9, 0, 0, 0, 3, 0, 0, 0, 'x', 'y', 'z', 0, 0, 0, 0, 0};
     base::append(unknown, local);
-    std::vector<record::Tag> read;
+    LocalPart read;
     ASSERT_TRUE(decode_local(unknown, read));
-    ASSERT_EQ(read.size(), 2U);
-    EXPECT_EQ(read[0].topic, "a/b");
-    EXPECT_EQ(read[1].id, 70000U);
-    EXPECT_EQ(read[1].topic, "plant/line/3");
-    EXPECT_TRUE(encode_local({}).empty());
+    ASSERT_EQ(read.new_tags.size(), 2U);
+    EXPECT_EQ(read.new_tags[0].topic, "a/b");
+    EXPECT_EQ(read.new_tags[1].id, 70000U);
+    EXPECT_EQ(read.new_tags[1].topic, "plant/line/3");
+    EXPECT_EQ(read.receipts, receipts);
+    EXPECT_TRUE(encode_local({}, {}).empty());
 }
 
 TEST(LocalPart, RefusesLengthsThatReachTooFar) {
-    const auto local = encode_local(std::vector<record::Tag>{{1, "a/b"}});
-    std::vector<record::Tag> read;
-    for (const std::size_t at : {4U, 8U, 16U}) {
-        auto changed = local;
-        changed[at] = 0xFF;
-        EXPECT_FALSE(decode_local(changed, read)) << at;
-    }
+    const auto tags = encode_local(std::vector<record::Tag>{{1, "a/b"}}, {});
+    const auto receipts = encode_local({}, std::vector<Receipt>{{7, 8, 9}});
+    LocalPart read;
+    const auto refuses = [&](base::Bytes local, std::size_t at) {
+        local[at] = 0xFF;
+        return !decode_local(local, read);
+    };
+    for (const std::size_t at : {4U, 8U, 16U}) EXPECT_TRUE(refuses(tags, at)) << at;
+    for (const std::size_t at : {4U, 8U}) EXPECT_TRUE(refuses(receipts, at)) << at;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -88,14 +89,15 @@ public:
     void wait(base::Duration time) { clock_ += time; }
 
     /// Accepts a record; false where there is no room.
-    bool append(const std::string& topic, const std::string& value) {
+    bool append(const std::string& topic, const std::string& value,
+                const std::optional<Receipt>& receipt = {}) {
         tunnel::BatchRecord record;
         record.tag = spool_->tag(topic);
         record.flags = record::kHasValue;
         record.arrival_time = now().wall;
         record.source_time = record.arrival_time;
         record.value = base::as_bytes(value);
-        const auto seq = spool_->append(record, now());
+        const auto seq = spool_->append(record, now(), receipt);
         if (!seq) return false;
         accepted_.push_back({spool_->epoch(), *seq, topic, value});
         return true;

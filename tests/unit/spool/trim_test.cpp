@@ -220,7 +220,7 @@ TEST(Runs, AreNeverMoreThanASessionCanName) {
         entry.first = entry.last = seq;
         entry.records = 1;
         append_entry(bytes, seq, entry, tunnel::encode_batch({name.epoch, seq, seq}, {&record, 1}),
-                     encode_local(std::vector<record::Tag>{{1, "a"}}));
+                     encode_local(std::vector<record::Tag>{{1, "a"}}, {}));
         ASSERT_TRUE(disk.create(to_string(name), bytes.size()));
         ASSERT_TRUE(disk.write(to_string(name), 0, bytes));
     }
