@@ -2,6 +2,7 @@
 #include "common/ops/command_line.hpp"
 #include "it-agent/runtime/it_config.hpp"
 #include "it-agent/runtime/it_runtime.hpp"
+#include "it-agent/runtime/ledger_verb.hpp"
 
 namespace {
 
@@ -22,6 +23,13 @@ ops::AgentPaths paths(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return ops::run_command_line(
-        {"it-agent", base::Role::it, it_agent::run_it_agent, check, paths, true}, argc, argv);
+    return ops::run_command_line({"it-agent",
+                                  base::Role::it,
+                                  it_agent::run_it_agent,
+                                  check,
+                                  paths,
+                                  true,
+                                  {},
+                                  it_agent::show_ledger},
+                                 argc, argv);
 }

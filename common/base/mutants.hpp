@@ -37,6 +37,7 @@ enum class Mutant {
     duplicate_emitted,
     lost_ack_not_made_good,
     retained_not_stored,
+    gap_not_ledgered,
     historical_unmarked,
     overlay_not_set,
     overlay_not_lifted,

@@ -65,6 +65,7 @@ public:
         if (program.has_tags) add_tags();
         add_cert();
         if (program.spool) add_spool();
+        if (program.ledger) add_ledger();
         auto* version = app_.add_subcommand("version", "Print the version");
         version->callback([this] {
             action_ = [this] {
@@ -131,6 +132,15 @@ private:
                 return show_tags(program_.paths(arguments_.config).control_socket,
                                  arguments_.filter, arguments_.limit, arguments_.json);
             };
+        });
+    }
+
+    void add_ledger() {
+        auto* verb = app_.add_subcommand("ledger", "What was not handed over, and why");
+        add_config_option(*verb);
+        verb->add_flag("--json", arguments_.json, "Print JSON");
+        verb->callback([this] {
+            action_ = [this] { return program_.ledger(arguments_.config, arguments_.json); };
         });
     }
 

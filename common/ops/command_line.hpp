@@ -9,6 +9,7 @@
 //     cert install -c FILE --cert C --ca CA
 //     cert inspect FILE
 //     version
+//     ledger -c FILE [--json]                  where an agent without a spool has one
 //     spool stats|ledger|cursors|verify -c FILE [--json]   where the agent has a spool
 //     spool export -c FILE [--from-seq N] [--to-seq N] [--since TIME] [--until TIME]
 #pragma once
@@ -57,6 +58,8 @@ struct AgentProgram {
     std::function<AgentPaths(const std::string& config_path)> paths;
     bool has_tags = false;                                        // answers to `tags`
     std::function<int(const SpoolArguments& arguments)> spool{};  // empty: it has none
+    /// `ledger`, of an agent without a spool; empty: it has none.
+    std::function<int(const std::string& config_path, bool as_json)> ledger{};
 };
 
 /// "/etc/sallyport/edge-agent.toml"

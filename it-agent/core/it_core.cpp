@@ -40,6 +40,18 @@ base::Bytes with_what_is_left(const sinks::StoredRetained& retained, base::Now n
     return properties;
 }
 
+record::LedgerReason ledger_reason(tunnel::GapReason why) {
+    using record::LedgerReason;
+    switch (why) {
+        case tunnel::GapReason::before_log: return LedgerReason::before_log;
+        case tunnel::GapReason::damaged: return LedgerReason::damaged;
+        case tunnel::GapReason::dropped: return LedgerReason::dropped;
+        case tunnel::GapReason::refused: return LedgerReason::refused;
+        case tunnel::GapReason::unknown_position: return LedgerReason::unknown_position;
+    }
+    return LedgerReason::dropped;
+}
+
 bool is_pattern(std::string_view text) {
     return text.find('*') != std::string_view::npos;
 }
@@ -58,7 +70,7 @@ ItCore::ItCore(ItOptions options, const sinks::StoreState& state, base::Now now)
       broker_(options_.broker, options_.seed,
               {.keeps_state = options_.keeps_broker_state, .consumers = options_.consumers}),
       downlink_(downlink_options(options_), now),
-      sink_(broker_),
+      sink_(broker_, sinks::Ledger(state.ledger)),
       consumer_watch_(broker_, now),
       started_(now.wall),
       store_since_(now.wall) {
@@ -219,6 +231,7 @@ void ItCore::start_session(const downlink::SessionStarted& started, base::Now no
     auto& edge = edge_of(started.edge, now);
     edge.session = started.session;
     edge.tags = std::make_shared<sinks::TagMap>();
+    sink_.begin_ledger_pass();
     for (const auto& [epoch, position] : sink_.forget_held(edge.feed)) {
         if (position.seq == 0)
             edge.taken.erase(epoch);
@@ -280,7 +293,16 @@ void ItCore::note_gap(const downlink::GapNamed& named, base::Now now) {
     const auto taken = edge.taken.find(gap.epoch);
     const auto known = taken == edge.taken.end() ? 0 : taken->second.seq;
     const auto from = std::max(gap.from, known + 1);
-    if (gap.to >= from) missing_records_ += gap.to - from + 1;
+    if (gap.to >= from) {
+        record::LedgerEntry missing;
+        missing.peer = named.edge;
+        missing.reason = ledger_reason(gap.why);
+        missing.epoch = gap.epoch;
+        missing.first = from;
+        missing.last = gap.to;
+        missing.since = missing.until = now.wall;
+        missing_records_ += sink_.note_missing(missing);
+    }
     notices_.add(NoticeLevel::alarm, fmt::format("records {}..{} of {} will not come: {}", gap.from,
                                                  gap.to, named.edge, to_string(gap.why)));
 }
@@ -363,6 +385,9 @@ ItStatus ItCore::status() const {
     if (sink_.is_failing()) status.store_error = sink_.last_error();
     for (const auto& [name, edge] : edges_) status.edges.push_back(edge.feed.status());
     status.consumers = broker_.consumers();
+    status.ledger_rows = sink_.ledger().size();
+    for (const auto& [whose, records] : sink_.ledger().sums())
+        status.ledger.push_back({whose.first, whose.second, records});
     return status;
 }
 

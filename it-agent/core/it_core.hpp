@@ -38,6 +38,13 @@ struct ItOptions {
     std::uint64_t seed = 1;                // random: process number, assigned client identifiers
 };
 
+/// Records in the ledger, of one edge, for one reason; since the store was made.
+struct LedgerSum {
+    std::string edge;
+    record::LedgerReason reason{};
+    std::uint64_t records = 0;
+};
+
 struct ItStatus {
     mqtt::BrokerCounters broker;
     std::optional<tunnel::LinkStatus> link;  // nothing: a local broker only
@@ -46,6 +53,8 @@ struct ItStatus {
     base::WallTime started, store_since;  // since then the store works, or refuses
     std::vector<emit::FeedStatus> edges;
     std::vector<mqtt::ConsumerState> consumers;
+    std::size_t ledger_rows = 0;
+    std::vector<LedgerSum> ledger;
 };
 
 class ItCore final : public base::AgentCore {
@@ -70,6 +79,11 @@ public:
     ItStatus status() const;
     /// The tags whose topics, as emitted, match: a page of them.
     record::TagsPage tags(const record::TagsQuery& query) const;
+
+    /// A page of the ledger: rows with an id over `after`.
+    std::vector<record::LedgerRow> ledger_rows(std::uint64_t after, std::size_t rows_max) const {
+        return sink_.ledger().rows(after, rows_max);
+    }
 
 private:
     /// Most epochs whose position is remembered for one edge.

@@ -16,6 +16,7 @@
 #include "it-agent/core/it_core.hpp"
 #include "it-agent/runtime/it_config.hpp"
 #include "it-agent/runtime/it_status.hpp"
+#include "it-agent/runtime/ledger_verb.hpp"
 #include "it-agent/runtime/sqlite_store.hpp"
 
 namespace sallyport::it_agent {
@@ -85,6 +86,11 @@ public:
             return make(core_.status(), name, net::real_now());
         };
         views.tags = [this](const record::TagsQuery& query) { return core_.tags(query); };
+        views.answer = [this](std::string_view question) -> std::string {
+            const auto after = parse_ledger_question(question);
+            if (!after) return R"({"error":"unknown verb"})";
+            return ledger_answer(core_.ledger_rows(*after, kLedgerPageRowsMax));
+        };
         views.status = [view] { return view(status_json); };
         views.metrics = [view] { return view(metrics_text); };
         views.page = [view] { return view(page); };

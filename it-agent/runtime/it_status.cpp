@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 
 #include <boost/json.hpp>
 
@@ -117,6 +118,22 @@ void add_consumers(ops::Metrics& metrics, const std::vector<mqtt::ConsumerState>
                      "client", consumers, id, std::mem_fn(&mqtt::ConsumerState::lost_messages));
 }
 
+json::object ledger_json(const it_core::ItStatus& status) {
+    json::array sums;
+    for (const auto& sum : status.ledger)
+        sums.push_back(json::object{
+            {"edge", sum.edge}, {"reason", to_string(sum.reason)}, {"records", sum.records}});
+    return {{"rows", status.ledger_rows}, {"records", std::move(sums)}};
+}
+
+void add_ledger(ops::Metrics& metrics, const std::vector<it_core::LedgerSum>& sums) {
+    std::map<std::string_view, std::uint64_t> by_reason;
+    for (const auto& sum : sums) by_reason[to_string(sum.reason)] += sum.records;
+    metrics.counters(
+        "ledger_records_total", "Records that will not be handed over.", "reason", by_reason,
+        [](const auto& each) { return each.first; }, [](const auto& each) { return each.second; });
+}
+
 void add_edges(ops::Metrics& metrics, const std::vector<FeedStatus>& edges, base::Now now) {
     const auto add = [&](std::string_view name, std::string_view help, const auto& value_of) {
         metrics.gauges(name, help, "edge", edges, std::mem_fn(&FeedStatus::edge), value_of);
@@ -180,6 +197,7 @@ std::string status_json(const it_core::ItStatus& status, const std::string& agen
                                   {"repeated_entries", status.repeated_entries},
                                   {"gaps", status.gaps},
                                   {"missing_records", status.missing_records}}},
+        {"ledger", ledger_json(status)},
         {"consumers", std::move(consumers)},
         {"store_error", status.store_error},
         {"broker", ops::to_json(status.broker)}};
@@ -198,6 +216,7 @@ std::string metrics_text(const it_core::ItStatus& status, const std::string& age
     if (status.link) ops::add_metrics(metrics, *status.link);
     add_edges(metrics, status.edges, now);
     add_consumers(metrics, status.consumers);
+    add_ledger(metrics, status.ledger);
     metrics.gauge("edges", "Edges known.", status.edges.size());
     metrics.gauge("edges_live", "Edges whose path is live.",
                   std::ranges::count(status.edges, FeedState::live, &FeedStatus::state));

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/storage/ledger_table.hpp"
 #include "it-agent/runtime/store_tables.hpp"
 
 namespace sallyport::it_agent {
@@ -47,6 +48,7 @@ struct SqliteStore::File {
     File(const std::string& path, std::uint64_t new_store_id)
         : database(path),
           broker(ready(database, new_store_id)),
+          ledger(database),
           put_position(database.prepare("INSERT INTO positions(edge, epoch, seq, checksum) "
                                         "VALUES(?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
                                         "seq = excluded.seq, checksum = excluded.checksum")),
@@ -58,6 +60,7 @@ struct SqliteStore::File {
 
     storage::Database database;
     storage::BrokerStore broker;
+    storage::LedgerTable ledger;
     storage::Statement put_position, put_tag;
 };
 
@@ -74,6 +77,7 @@ sinks::StoreState SqliteStore::File::load(base::WallTime now) {
     while (tags.step())
         state.tags.push_back({std::string(tags.text(0)), std::string(tags.text(1)),
                               record::Quality{static_cast<std::uint16_t>(tags.integer(2))}});
+    state.ledger = ledger.load();
     state.broker = broker.load(now);
     for (const auto& [topic, message] : state.broker.retained)
         state.retained.push_back(
@@ -93,6 +97,7 @@ void SqliteStore::File::write(const sinks::StoreJob& job) {
             .with(std::string_view(tag.edge), std::string_view(tag.topic),
                   static_cast<std::int64_t>(record::code(tag.quality)))
             .run();
+    ledger.apply(job.ledger);
     broker.apply(as_changes(job.retained));
     broker.apply(job.broker);
     transaction.commit();

@@ -1,6 +1,6 @@
 // The it-agent's store in SQLite: `store.db` in data_dir. Two components share it: "it-agent"
-// (meta with the store's id, positions, tags) and "broker" (storage::BrokerStore), so that an
-// entry's positions, tags, retained and queued messages are one transaction.
+// (meta with the store's id, positions, tags, ledger) and "broker" (storage::BrokerStore), so that
+// an entry's positions, tags, retained and queued messages are one transaction.
 #pragma once
 
 #include <memory>

@@ -29,6 +29,11 @@ void BrokerSink::add(const Arrival& arrival, base::ByteView body,
         held_.push_back(std::move(entry));
 }
 
+std::uint64_t BrokerSink::note_missing(const record::LedgerEntry& range) {
+    if (base::mutant(base::Mutant::gap_not_ledgered)) return 0;
+    return ledger_.add_range(range);
+}
+
 void BrokerSink::take_held(base::Now now) {
     while (!held_.empty() && !broker_.holds_back()) {
         auto entry = std::move(held_.front());
@@ -115,8 +120,9 @@ std::optional<StoreJob> BrokerSink::next_job(base::Now now) {
         if (now.instant < retry_at_) return std::nullopt;
     } else {
         auto changes = broker_.next_changes();
-        if (waiting_.empty() && !changes) return std::nullopt;
+        if (waiting_.empty() && !changes && !ledger_.is_changed()) return std::nullopt;
         in_flight_ = std::exchange(open_job_, {});
+        in_flight_->ledger = ledger_.take_change();
         if (changes) in_flight_->broker = std::move(*changes);
         in_flight_->id = next_job_id_++;
         committing_ = std::exchange(waiting_, {});

@@ -15,12 +15,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/mqtt/broker.hpp"
 #include "common/tunnel/frame.hpp"
 #include "it-agent/emit/edge_feed.hpp"
 #include "it-agent/emit/mirror.hpp"
+#include "it-agent/sinks/ledger.hpp"
 #include "it-agent/sinks/store.hpp"
 
 namespace sallyport::sinks {
@@ -51,11 +53,18 @@ class BrokerSink {
 public:
     static constexpr base::Duration kRetryAfter = std::chrono::seconds(1);
 
-    explicit BrokerSink(mqtt::Broker& broker) : broker_(broker) {}
+    explicit BrokerSink(mqtt::Broker& broker, Ledger ledger = Ledger())
+        : broker_(broker), ledger_(std::move(ledger)) {}
 
     /// Takes the entry; `records` are its decoded records, valid during the call only.
     void add(const Arrival& arrival, base::ByteView body,
              const std::vector<tunnel::BatchRecord>& records, base::Now now);
+
+    /// What will not come goes into the ledger, before any position passes it. Gives how many
+    /// records are new there.
+    std::uint64_t note_missing(const record::LedgerEntry& range);
+    void begin_ledger_pass() { ledger_.begin_pass(); }
+    const Ledger& ledger() const { return ledger_; }
 
     /// Takes entries that were held, as soon as nobody holds back any more. After every input.
     void take_held(base::Now now);
@@ -99,6 +108,7 @@ private:
                     base::Now now);
 
     mqtt::Broker& broker_;
+    Ledger ledger_;
     StoreJob open_job_;
     std::deque<Waiting> held_, waiting_, committing_, committed_;
     std::optional<StoreJob> in_flight_;  // kept for the retry

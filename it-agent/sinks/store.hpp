@@ -1,6 +1,7 @@
 // What the it-agent keeps on disk, and its one transaction: positions, tags and retained messages
-// of the entries it hands over, and what of the broker outlives the process. Implemented with
-// SQLite on the storage thread (runtime/), and by a model in the simulation.
+// of the entries it hands over, the ledger of what it does not, and what of the broker outlives the
+// process. Implemented with SQLite on the storage thread (runtime/), and by a model in the
+// simulation.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include "common/base/bytes.hpp"
 #include "common/mqtt/durable_state.hpp"
 #include "common/mqtt/packet.hpp"
+#include "common/record/ledger.hpp"
 #include "common/tunnel/frame.hpp"
 
 namespace sallyport::sinks {
@@ -38,7 +40,8 @@ struct StoreState {
     std::vector<StoredPosition> positions;
     std::vector<StoredTag> tags;
     std::vector<StoredRetained> retained;
-    mqtt::DurableState broker;  // its retained messages are those of `retained`, once more
+    std::vector<record::LedgerRow> ledger{};
+    mqtt::DurableState broker{};  // its retained messages are those of `retained`, once more
 };
 
 /// An entry whose records this transaction hands over.
@@ -55,6 +58,7 @@ struct StoreJob {
     std::vector<StoredTag> tags;
     std::vector<StoredRetained> retained;
     std::vector<HandedOver> handed_over;
+    record::LedgerChange ledger;  // of what the positions pass, or will
     mqtt::DurableChanges broker;  // after all the others
 };
 struct StoreDone {

@@ -102,6 +102,7 @@ void Checker::check() {
         check_retained(it);
         for (auto& edge : edges_) {
             check_promised(edge, it);
+            check_ledger(edge, it);
             check_acknowledged(edge, it);
             check_newest(edge, it);
             check_qualities(edge, it);
@@ -156,6 +157,20 @@ void Checker::check_promised(const EdgeSite& edge, const ItSite& it) {
     for (const auto& identity : edge.log().promised()) {
         if (it.has_had(edge.qualified(), identity) || is_excused(edge, it, identity)) continue;
         run_.violate(fmt::format("P2: record {} of {} is not at {}, and no gap names it",
+                                 identity.second, edge.name(), it.name()));
+        return;
+    }
+}
+
+/// P2, on the far side: what its position has passed it has had, or has in its ledger.
+void Checker::check_ledger(const EdgeSite& edge, const ItSite& it) {
+    // Where records are left out of entries, only the edge's ledger has them.
+    if (edge.left_out_unknown_topics() || edge.was_damaged() || it.changed_store()) return;
+    for (const auto& identity : edge.log().promised()) {
+        if (it.has_had(edge.qualified(), identity) || edge.lost_at_the_end(identity) ||
+            it.store().is_settled(edge.qualified(), identity.first, identity.second))
+            continue;
+        run_.violate(fmt::format("P2: record {} of {} was passed at {}, and is not in its ledger",
                                  identity.second, edge.name(), it.name()));
         return;
     }

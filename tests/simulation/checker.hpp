@@ -40,6 +40,7 @@ private:
     void check_lost_is_told(const EdgeSite& edge, const ItSite& it, Path& path);
     void check_live_is_true(const EdgeSite& edge, const ItSite& it, Path& path);
     void check_promised(const EdgeSite& edge, const ItSite& it);
+    void check_ledger(const EdgeSite& edge, const ItSite& it);
     void check_acknowledged(const EdgeSite& edge, const ItSite& it);
     void check_newest(const EdgeSite& edge, const ItSite& it);
     void check_journal(const ItSite& it);

@@ -1,5 +1,7 @@
 #include "tests/simulation/model_store.hpp"
 
+#include <algorithm>
+
 #include "common/base/assert.hpp"
 
 namespace sallyport::simulation {
@@ -12,6 +14,7 @@ sinks::StoreState ModelStore::load() {
     for (const auto& [key, quality] : contents_.tags)
         state.tags.push_back({key.first, key.second, quality});
     for (const auto& [topic, retained] : contents_.retained) state.retained.push_back(retained);
+    for (const auto& [id, row] : contents_.ledger) state.ledger.push_back(row);
     return state;
 }
 
@@ -21,7 +24,9 @@ std::optional<std::string> ModelStore::commit(const sinks::StoreJob& job) {
         ++failures_;
         return "injected failure";
     }
-    auto& [id, positions, tags, all_retained, journal] = contents_;
+    auto& [id, positions, tags, all_retained, ledger, journal] = contents_;
+    for (const auto row : job.ledger.erased) ledger.erase(row);
+    for (const auto& row : job.ledger.put) ledger[row.id] = row;
     for (const auto& stored : job.positions)
         positions[{stored.edge, stored.position.epoch}] = stored.position;
     for (const auto& tag : job.tags) tags[{tag.edge, tag.topic}] = tag.quality;
@@ -54,6 +59,17 @@ std::optional<std::string> ModelStore::commit(const sinks::StoreJob& job) {
 record::Seq ModelStore::position(const std::string& edge, record::Epoch epoch) const {
     const auto found = contents_.positions.find({edge, epoch});
     return found == contents_.positions.end() ? 0 : found->second.seq;
+}
+
+bool ModelStore::is_settled(const std::string& edge, record::Epoch epoch, record::Seq seq) const {
+    const bool is_passed = std::ranges::any_of(contents_.positions, [&](const auto& stored) {
+        return stored.first.first == edge && stored.second.seq >= seq;
+    });
+    return !is_passed || std::ranges::any_of(contents_.ledger, [&](const auto& stored) {
+        const auto& entry = stored.second.entry;
+        return entry.peer == edge && entry.epoch == epoch && entry.first <= seq &&
+               seq <= entry.last;
+    });
 }
 
 std::map<std::string, std::string> ModelStore::retained() const {

@@ -37,6 +37,8 @@ public:
     std::map<std::string, std::string> retained() const;
     /// The committed position in an epoch of an edge; 0: none.
     record::Seq position(const std::string& edge, record::Epoch epoch) const;
+    /// Of a record that was not delivered: no position has passed it, or it stands in the ledger.
+    bool is_settled(const std::string& edge, record::Epoch epoch, record::Seq seq) const;
 
     /// Another store takes its place, empty.
     void lose(std::uint64_t new_id);
@@ -51,6 +53,7 @@ private:
         std::map<std::pair<std::string, record::Epoch>, tunnel::Position> positions;
         std::map<std::pair<std::string, std::string>, record::Quality> tags;
         std::map<std::string, sinks::StoredRetained> retained;
+        std::map<std::uint64_t, record::LedgerRow> ledger;
         std::vector<Delivered> journal;
     };
 

@@ -40,7 +40,7 @@ constexpr std::array kMutants{
     SIMULATION_MUTANT(duplicate_emitted),       SIMULATION_MUTANT(lost_ack_not_made_good),
     SIMULATION_MUTANT(retained_not_stored),     SIMULATION_MUTANT(historical_unmarked),
     SIMULATION_MUTANT(overlay_not_set),         SIMULATION_MUTANT(overlay_not_lifted),
-    SIMULATION_MUTANT(live_too_early),
+    SIMULATION_MUTANT(live_too_early),          SIMULATION_MUTANT(gap_not_ledgered),
 };
 #undef SIMULATION_MUTANT
 

@@ -26,11 +26,14 @@ struct StoreInMemory {
     std::map<std::pair<std::string, record::Epoch>, tunnel::Position> positions;
     std::map<std::pair<std::string, std::string>, record::Quality> tags;
     std::map<std::string, sinks::StoredRetained> retained;
+    std::map<std::uint64_t, record::LedgerRow> ledger;
     mqtt::ModelStore broker;
     int failures_left = 0;
 
     sinks::StoreState load() const {
-        sinks::StoreState state{99, {}, {}, {}, {}};
+        sinks::StoreState state;
+        state.store_id = 99;
+        for (const auto& [id, row] : ledger) state.ledger.push_back(row);
         for (const auto& [key, position] : positions)
             state.positions.push_back({key.first, position});
         for (const auto& [key, quality] : tags)
@@ -51,6 +54,8 @@ struct StoreInMemory {
             retained.erase(each.topic);
             if (!each.payload.empty()) retained.emplace(each.topic, each);
         }
+        for (const auto id : job.ledger.erased) ledger.erase(id);
+        for (const auto& row : job.ledger.put) ledger[row.id] = row;
         broker.apply(job.broker);
         return std::nullopt;
     }

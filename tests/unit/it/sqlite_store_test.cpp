@@ -23,6 +23,12 @@ sinks::StoreJob job() {
     made.positions = {{"acme/line1", {kBig, 7, kBig + 1}}};
     made.tags = {{"acme/line1", "t", record::Quality::uncertain_last_usable}};
     made.retained = {{"t", bytes("21.5"), bytes("\x26"), mqtt::Qos::at_least_once, kNow + kHour}};
+    made.ledger.put = {
+        {4,
+         {"acme/line1", record::LedgerReason::before_log, 0, kBig, 5, 6, 2, kNow, kNow + kHour},
+         1,
+         true,
+         0}};
     made.broker.changes = {mqtt::SessionPut{"scada", 60, {}, {}}};
     return made;
 }
@@ -57,6 +63,7 @@ TEST(SqliteStore, KeepsItsIdAndWhatWasCommittedOverAStart) {
     EXPECT_EQ(state.store_id, kBig);
     expect_job(state);
     EXPECT_EQ(state.retained[0].expires_at, kNow + kHour);
+    EXPECT_EQ(state.ledger, job().ledger.put);
     ASSERT_EQ(state.broker.sessions.size(), 1U);
     EXPECT_EQ(state.broker.sessions[0].client_id, "scada");
 }
