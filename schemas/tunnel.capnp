@@ -109,6 +109,13 @@ struct Batch {          # edge -> it; also the sent part of a spool entry
   last    @2 :UInt64;
   records @3 :List(Record);
   whole   @4 :UInt64;   # where records were left out: the checksum of the entry with all of them
+  absent  @5 :List(Absent);   # which those are; rising, without overlap
+  struct Absent {       # consecutive seqs, left out for one reason
+    first   @0 :UInt16; # seq - Batch.first
+    last    @1 :UInt16;
+    why     @2 :UInt8;  # tunnel::AbsentReason
+    sinceNs @3 :Int64;  # arrival of the oldest of them, UTC
+  }
 }
 
 struct Record {

@@ -42,6 +42,9 @@ enum class Mutant {
     overlay_not_set,
     overlay_not_lifted,
     live_too_early,
+    conflation_drops_the_newest,
+    conflation_starves_a_fast_tag,
+    conflated_before_its_ledger_row,
 };
 
 #ifdef SALLYPORT_MUTANTS

@@ -26,6 +26,7 @@ enum Flag : std::uint16_t {
     kClockUnsynchronised = 1U << 4U,  // the edge's clock was not synchronised
     kHistorical = 1U << 5U,           // sent more than 10 s after its arrival
     kOverflow = 1U << 6U,             // first record of its tag after a gap
+    kLatest = 1U << 7U,               // class `latest`: may be left out once it is superseded
 };
 constexpr std::uint16_t qos_bits(unsigned qos) {
     return static_cast<std::uint16_t>((qos & 3U) << kQosShift);

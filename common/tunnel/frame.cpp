@@ -1,6 +1,5 @@
 #include "common/tunnel/frame.hpp"
 
-#include <array>
 #include <cstring>
 #include <type_traits>
 
@@ -20,6 +19,7 @@ constexpr std::size_t kNameBytesMax = 127;    // "<plant>/<name>", 63 + 1 + 63
 constexpr std::size_t kAlsoTagsMax = 8192;    // further tags of one quality change
 constexpr std::size_t kSmallBodyWords = 512;  // first segment of bodies of few fields
 constexpr std::size_t kRecordWords = 9;       // struct with its three pointers, and slack
+constexpr std::size_t kAbsentWords = 2;
 
 /// Flattens a built message: segment table, then segments (the standard stream framing).
 base::Bytes flatten(capnp::MessageBuilder& message) {
@@ -367,20 +367,20 @@ base::Result<Define, FrameError> decode_define(base::ByteView body) {
     });
 }
 
-bool is_numbers_only(FrameKind kind, base::ByteView body) {
-    std::uint32_t data_words = 0;
-    switch (kind) {
-        case FrameKind::resume:
-        case FrameKind::ack: data_words = 5; break;
-        case FrameKind::echo: data_words = 2; break;
-        default: return false;
+namespace {
+
+void set_absent(schema::Batch::Builder to, const BatchHead& head) {
+    auto list = to.initAbsent(static_cast<unsigned>(head.absent.size()));
+    for (unsigned i = 0; i < list.size(); ++i) {
+        const auto& from = head.absent[i];
+        list[i].setFirst(static_cast<std::uint16_t>(from.first - head.first));
+        list[i].setLast(static_cast<std::uint16_t>(from.last - head.first));
+        list[i].setWhy(static_cast<std::uint8_t>(from.why));
+        list[i].setSinceNs(from.since.ns);
     }
-    // One segment of 1 + n words; a root pointer to a struct of n data words and no pointers, right
-    // behind it (Cap'n Proto encoding: "Serialization over a stream", "Structs").
-    const std::array<std::uint32_t, 4> expected{0, 1 + data_words, 0, data_words};
-    return body.size() == sizeof expected + data_words * kWord &&
-           std::memcmp(body.data(), expected.data(), sizeof expected) == 0;
 }
+
+}  // namespace
 
 base::Bytes encode_batch(const BatchHead& head, std::span<const BatchRecord> records) {
     SALLYPORT_ASSERT(records.size() <= kBatchRecordsMax &&
@@ -390,11 +390,13 @@ base::Bytes encode_batch(const BatchHead& head, std::span<const BatchRecord> rec
         words += kRecordWords + record.value.size() / kWord + record.properties.size() / kWord +
                  record.also_tags.size() / 2 + 3;
     }
+    if (!head.absent.empty()) words += head.absent.size() * kAbsentWords + 1;
     return build<schema::Batch>(words, [&](schema::Batch::Builder to) {
         to.setEpoch(head.epoch);
         to.setFirst(head.first);
         to.setLast(head.last);
         to.setWhole(head.whole_checksum);
+        if (!head.absent.empty()) set_absent(to, head);
         auto list = to.initRecords(static_cast<unsigned>(records.size()));
         for (unsigned i = 0; i < list.size(); ++i) {
             const auto& from = records[i];
@@ -418,11 +420,31 @@ base::Bytes encode_batch(const BatchHead& head, std::span<const BatchRecord> rec
 namespace {
 
 base::Result<BatchHead, FrameError> head_of(schema::Batch::Reader from, std::size_t records) {
-    const BatchHead head{from.getEpoch(), from.getFirst(), from.getLast(), from.getWhole()};
+    BatchHead head{from.getEpoch(), from.getFirst(), from.getLast(), from.getWhole(), {}};
+    const auto absent = from.getAbsent();
     if (head.epoch == 0 || head.first == 0 || head.last < head.first ||
-        head.last - head.first >= kBatchRecordsMax || records > kBatchRecordsMax)
+        head.last - head.first >= kBatchRecordsMax || records > kBatchRecordsMax ||
+        absent.size() > kBatchRecordsMax)
         return FrameError::out_of_range;
+    head.absent.reserve(absent.size());
+    for (const auto each : absent) {
+        const Absent stretch{head.first + each.getFirst(),
+                             head.first + each.getLast(),
+                             AbsentReason{each.getWhy()},
+                             {each.getSinceNs()}};
+        const auto from_seq = head.absent.empty() ? head.first : head.absent.back().last + 1;
+        if (stretch.first < from_seq || stretch.last < stretch.first || stretch.last > head.last ||
+            !in_range(each.getWhy(), AbsentReason::refused, AbsentReason::conflated))
+            return FrameError::out_of_range;
+        head.absent.push_back(stretch);
+    }
     return head;
+}
+
+/// What is said to be absent must not be there. Both rise.
+bool is_absent(const std::vector<Absent>& absent, std::size_t& at, record::Seq seq) {
+    while (at < absent.size() && absent[at].last < seq) ++at;
+    return at < absent.size() && absent[at].first <= seq;
 }
 
 }  // namespace
@@ -441,11 +463,13 @@ base::Result<BatchHead, FrameError> decode_batch(base::ByteView body,
         const auto head = head_of(from, list.size());
         if (!head) return head;
         record::Seq previous = 0;
+        std::size_t absent = 0;
         records.reserve(list.size());
         for (const auto record : list) {
             const record::Seq seq = head->first + record.getOffset();
             const auto also_tags = record.getTags();
-            if (seq <= previous || seq > head->last || also_tags.size() > kAlsoTagsMax)
+            if (seq <= previous || seq > head->last || also_tags.size() > kAlsoTagsMax ||
+                is_absent(head->absent, absent, seq))
                 return FrameError::out_of_range;
             previous = seq;
             auto& to = records.emplace_back();

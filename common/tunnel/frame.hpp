@@ -90,6 +90,11 @@ enum class GapReason : std::uint8_t {
 };
 std::string_view to_string(GapReason reason);
 
+enum class AbsentReason : std::uint8_t {
+    refused = 1,    // the route's topics do not hold it
+    conflated = 2,  // a newer value of its tag comes behind it
+};
+
 struct Hello {
     std::uint16_t version = kProtocolVersion;
     std::uint64_t process = 0;
@@ -161,6 +166,13 @@ struct Gap {
 struct Define {
     std::vector<record::Tag> tags;
 };
+/// Consecutive records that were left out of a batch. What stands for conflated ones comes later.
+struct Absent {
+    record::Seq first = 0, last = 0;
+    AbsentReason why = AbsentReason::refused;
+    base::WallTime since;  // arrival of the oldest of them
+    friend bool operator==(const Absent&, const Absent&) = default;
+};
 /// The envelope of a batch. Its records are read by decode_batch.
 struct BatchHead {
     record::Epoch epoch = 0;
@@ -168,6 +180,7 @@ struct BatchHead {
     /// Where records were left out on the way: batch_checksum of the entry with all of them; else
     /// 0.
     std::uint64_t whole_checksum = 0;
+    std::vector<Absent> absent{};  // which those are, in seq order
 };
 /// A record with, for a quality change of many tags, the further tags it stands for.
 struct BatchRecord : record::Record {
@@ -220,7 +233,8 @@ bool is_numbers_only(FrameKind kind, base::ByteView body);
 base::Bytes encode_batch(const BatchHead& head, std::span<const BatchRecord> records);
 base::Result<BatchHead, FrameError> decode_batch_head(base::ByteView body);
 /// Reads the batch's records into `records` (cleared first). They borrow from `body`. Seqs rise
-/// strictly and lie within head.first..head.last, or the answer is out_of_range.
+/// strictly and lie within head.first..head.last and are none of head.absent, or the answer is
+/// out_of_range.
 base::Result<BatchHead, FrameError> decode_batch(base::ByteView body,
                                                  std::vector<BatchRecord>& records);
 

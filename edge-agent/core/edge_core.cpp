@@ -67,6 +67,9 @@ EdgeCore::EdgeCore(EdgeOptions options, std::unique_ptr<spool::Spool> spool,
       broker_saver_(broker_),
       classifier_(options_.forwards, *spool_),
       codecs_(codecs_of(options_.forwards)),
+      has_latest_(std::ranges::find(options_.forwards, ingest::DeliveryClass::latest,
+                                    &ingest::ForwardRule::delivery_class) !=
+                  options_.forwards.end()),
       publishers_(policies_of(options_.forwards)),
       publisher_saves_(publishers_),
       uplink_(uplink_options(options_), *spool_, now),
@@ -227,6 +230,8 @@ void EdgeCore::handle(const mqtt::Published& published, base::Now now) {
     record.value = published.payload;
     record.properties = published.properties;
     const auto rule = classifier_.rule_of_tag(*tag);
+    if (options_.forwards[rule].delivery_class == ingest::DeliveryClass::latest)
+        record.flags |= record::kLatest;
     read_payload(record, rule);
     const ingest::Update update{published.client_id, *tag, rule, record.quality, published.is_will};
     if (accept(std::move(record), published, now)) publishers_.published(update, now);
@@ -323,6 +328,10 @@ void EdgeCore::record_quality(const ingest::QualityChanges& changes, base::Now n
     for (const auto& change : changes) record_quality(change, now);
 }
 
+bool EdgeCore::is_latest(record::TagId tag) const {
+    return has_latest_ && classifier_.class_of_tag(tag) == ingest::DeliveryClass::latest;
+}
+
 void EdgeCore::record_quality(const ingest::QualityChange& change, base::Now now) {
     if (base::mutant(base::Mutant::quality_record_dropped)) return;
     for (std::size_t at = 0; at < change.tags.size(); at += kQualityTagsMax) {
@@ -333,6 +342,8 @@ void EdgeCore::record_quality(const ingest::QualityChange& change, base::Now now
         record.quality = change.quality;
         record.tag = *first;
         record.also_tags.assign(first + 1, last);
+        if (std::all_of(first, last, [this](auto tag) { return is_latest(tag); }))
+            record.flags |= record::kLatest;
         record.source_time = record.arrival_time = now.wall;
         if (waiting_.empty() && spool_->append(record, now)) continue;
         if (!wait_for_room(std::move(record), {}, {}))

@@ -128,6 +128,7 @@ private:
     bool accept(tunnel::BatchRecord record, const mqtt::Published& published, base::Now now);
     void record_quality(const ingest::QualityChanges& changes, base::Now now);
     void record_quality(const ingest::QualityChange& change, base::Now now);
+    bool is_latest(record::TagId tag) const;
     void admit_waiting(base::Now now);
     void release_acks(base::Now now);
     void publish_tunnel_state(base::Now now);
@@ -138,6 +139,7 @@ private:
     BrokerSaver broker_saver_;
     ingest::Classifier classifier_;
     std::vector<std::optional<ingest::JsonCodec>> codecs_;  // by number of the [[forward]]
+    bool has_latest_ = false;                               // some [[forward]] is of that class
     ingest::Publishers publishers_;
     ingest::PublisherSaves publisher_saves_;
     std::vector<record::NewestValue> newest_;  // by tag id

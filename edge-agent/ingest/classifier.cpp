@@ -13,6 +13,12 @@ std::optional<std::size_t> Classifier::rule_of(std::string_view topic) const {
     return std::nullopt;
 }
 
+DeliveryClass Classifier::class_of_tag(record::TagId tag) const {
+    const auto topic = spool_.topic(tag);
+    const auto rule = topic ? rule_of(*topic) : std::nullopt;
+    return rule ? rules_[*rule].delivery_class : DeliveryClass::history;
+}
+
 std::optional<record::TagId> Classifier::classify(std::string_view topic) {
     if (const auto known = known_.find(topic); known != known_.end()) return known->second;
     std::optional<record::TagId> tag;

@@ -15,11 +15,16 @@
 
 namespace sallyport::ingest {
 
-/// One [[forward]] of the configuration. (Class `history`: the only one so far.)
+/// What is promised for a forwarded record. `history`: every record, in order. `latest`: over a
+/// slow or broken path the newest, which stands for those that it supersedes.
+enum class DeliveryClass { history, latest };
+
+/// One [[forward]] of the configuration.
 struct ForwardRule {
     std::string filter;
     QualityPolicy quality{};
     std::optional<JsonPlaces> json{};  // nothing: payloads are opaque
+    DeliveryClass delivery_class = DeliveryClass::history;
 };
 
 class Classifier {
@@ -37,6 +42,8 @@ public:
     std::optional<record::TagId> classify(std::string_view topic);
     /// The number of the rule that decided on a tag that classify() gave.
     std::size_t rule_of_tag(record::TagId tag) const { return rule_by_tag_[tag]; }
+    /// The class of a tag, also of one that no publish has classified since the start.
+    DeliveryClass class_of_tag(record::TagId tag) const;
     /// The number of the rule that decides on a topic.
     std::optional<std::size_t> rule_of(std::string_view topic) const;
 

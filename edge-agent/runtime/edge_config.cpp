@@ -13,6 +13,7 @@ namespace {
 using config::Document;
 using config::Table;
 using config::Word;
+using ingest::DeliveryClass;
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t kSpoolBytesMin = 64ULL << 20U;
@@ -23,7 +24,7 @@ constexpr std::uint64_t kSpoolBytesMax = 64ULL << 40U;
 enum class OnlyOne { value };
 using Words = std::array<Word<OnlyOne>, 2>;
 constexpr std::array<Word<DeliveryClass>, 2> kClasses{
-    {{"history", DeliveryClass::history}, {"latest", std::nullopt}}};
+    {{"history", DeliveryClass::history}, {"latest", DeliveryClass::latest}}};
 enum class Payload { opaque, json };
 constexpr std::array<Word<Payload>, 3> kPayloads{
     {{"opaque", Payload::opaque}, {"json", Payload::json}, {"sparkplug", std::nullopt}}};
@@ -164,7 +165,8 @@ std::vector<std::string> explain_topic(const EdgeConfig& config, std::string_vie
     if (rule == config.forwards.end()) return {"stays here: no [[forward]] matches it"};
     lines.push_back("forwarded: by [[forward]] number " +
                     std::to_string(rule - config.forwards.begin() + 1) + ", filter " +
-                    config::in_quotes(rule->filter) + ", class history" +
+                    config::in_quotes(rule->filter) + ", class " +
+                    (rule->delivery_class == DeliveryClass::latest ? "latest" : "history") +
                     (rule->json ? ", payload json" : ""));
     if (!config.relay || config.relay->destinations.empty()) {
         lines.emplace_back("to nobody: [relay] names no destinations");

@@ -8,18 +8,14 @@
 #include <vector>
 
 #include "common/config/sections.hpp"
-#include "edge-agent/ingest/json_codec.hpp"
-#include "edge-agent/ingest/quality_policy.hpp"
+#include "edge-agent/ingest/classifier.hpp"
 
 namespace sallyport::edge_agent {
-
-/// What is promised for a forwarded record. `history`: every record, in order.
-enum class DeliveryClass { history };
 
 /// [[forward]]: the first whose filter matches a topic decides on it; what none matches stays here.
 struct ForwardSection {
     std::string filter;  // a valid MQTT topic filter that does not begin with '$'
-    DeliveryClass delivery_class = DeliveryClass::history;
+    ingest::DeliveryClass delivery_class = ingest::DeliveryClass::history;
     ingest::QualityPolicy quality{};
     std::optional<ingest::JsonPlaces> json{};  // nothing: payloads are opaque
 };

@@ -33,7 +33,8 @@ json::object destination_json(const DestinationStatus& destination) {
             {"oldest_unacknowledged_s", or_null(destination.oldest_unacknowledged)},
             {"out_records_per_s", or_null(destination.out_per_s)},
             {"drain", drain_json(destination.drain)},
-            {"refused_records", destination.refused_records}};
+            {"refused_records", destination.refused_records},
+            {"conflated_records", destination.conflated_records}};
 }
 
 json::object spool_json(const edge_core::EdgeStatus& status) {
@@ -77,6 +78,10 @@ void add_destinations(ops::Metrics& metrics, const std::vector<DestinationStatus
     metrics.counters("destination_refused_records_total", "Records outside the route's topics.",
                      "destination", all, std::mem_fn(&DestinationStatus::destination),
                      std::mem_fn(&DestinationStatus::refused_records));
+    metrics.counters("destination_conflated_records_total",
+                     "Superseded records of class latest, left out.", "destination", all,
+                     std::mem_fn(&DestinationStatus::destination),
+                     std::mem_fn(&DestinationStatus::conflated_records));
 }
 
 void add_spool(ops::Metrics& metrics, const edge_core::EdgeStatus& status) {

@@ -9,7 +9,6 @@
 namespace sallyport::spool {
 namespace {
 
-constexpr std::uint8_t kCarriesValue = 1, kCarriesRetain = 2;
 /// So often is a read tried before its bytes count as damaged.
 constexpr unsigned kReadTriesMax = 10;
 /// A Batch counts its records' seqs from its first in 16 bits.

@@ -30,6 +30,7 @@ constexpr std::size_t kKeptRunsMax = 1024;
 constexpr std::size_t kLogRunsMax = tunnel::kRunsMax - kKeptRunsMax;
 
 /// The bits of KeptRecord::carries.
+constexpr std::uint8_t kCarriesValue = 1, kCarriesRetain = 2;
 std::uint8_t carries(const record::Record& record);
 
 /// The records of a stretch of the log that are newest of their tag in it. Fed in seq order.

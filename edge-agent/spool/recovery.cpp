@@ -207,7 +207,10 @@ void Recovery::take_entry(const EntryScanner::Found& found) {
     for (const auto& receipt : local_.receipts)
         if (receipt.seq >= receipts_from_) receipts_.push_back(receipt);
     if (!tunnel::decode_batch(found.body, records_)) return;
-    for (const auto& record : records_) last_used_tag_ = std::max(last_used_tag_, record.tag);
+    for (const auto& record : records_) {
+        last_used_tag_ = std::max(last_used_tag_, record.tag);
+        log_.newest.restore(record);
+    }
 }
 
 Recovery::Scan Recovery::scan(Segment& segment, record::Seq void_from) {

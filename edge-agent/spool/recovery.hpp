@@ -11,6 +11,7 @@
 #include "edge-agent/spool/kept.hpp"
 #include "edge-agent/spool/ledger.hpp"
 #include "edge-agent/spool/log_writer.hpp"
+#include "edge-agent/spool/newest_index.hpp"
 #include "edge-agent/spool/segment.hpp"
 #include "edge-agent/spool/spool.hpp"
 #include "edge-agent/spool/tag_table.hpp"
@@ -25,6 +26,7 @@ struct RecoveredLog {
     Ledger ledger;
     KeptRuns kept;
     Receipts receipts;
+    NewestIndex newest;
     Upkeep::Saved saved;
     LogWriter::Start writer;
     std::vector<FileInfo> leftovers;  // no part of the log; to be removed

@@ -30,6 +30,7 @@ public:
           ledger_(std::move(recovered.ledger)),
           kept_(std::move(recovered.kept)),
           receipts_(std::move(recovered.receipts)),
+          newest_(std::move(recovered.newest)),
           writer_(options_, recovered.writer, segments_, tags_, now),
           upkeep_(
               options_, recovered.saved,
@@ -57,7 +58,9 @@ public:
     std::optional<record::Seq> append(const tunnel::BatchRecord& record, base::Now /*now*/,
                                       const std::optional<Receipt>& receipt) override {
         if (!writer_.has_room() || refuses(record)) return std::nullopt;
-        return writer_.append(record, receipt);
+        const auto seq = writer_.append(record, receipt);
+        newest_.accepted(seq, record);
+        return seq;
     }
 
     std::optional<DiskJob> next_job(base::Now now) override;
@@ -80,6 +83,8 @@ public:
     void open_reader(const std::string& destination, const tunnel::Resume& resume) override;
     void close_reader(const std::string& destination) override;
     ReadResult read(const std::string& destination) override;
+    void set_behind(const std::string& destination, bool behind) override;
+    const Pass* pass(const std::string& destination) const override;
     std::uint64_t leave_out(const std::string& destination, const Entry& entry,
                             std::vector<record::LedgerEntry> left_out) override;
     bool is_ledgered(std::uint64_t ticket) const override { return ledger_.durable() >= ticket; }
@@ -104,6 +109,8 @@ private:
         std::deque<std::pair<record::Seq, std::uint64_t>> kept{};
         std::optional<tunnel::Gap> held{};  // until the ledger has it
         std::uint64_t held_for = 0;
+        bool behind = false;
+        bool in_pass = false;  // the entry that was given last
     };
 
     LogView view() const { return {options_, epoch_, segments_, writer_, kept_}; }
@@ -117,6 +124,7 @@ private:
                      const tunnel::Position& position);
     bool must_hold(const std::string& destination, const tunnel::Gap& gap);
     void note_kept(const std::string& destination, Reading& reading);
+    bool is_in_pass(const std::string& destination, const Reading& reading, const Entry& entry);
     std::optional<DiskJob> next_commit(base::Now now);
     /// Every cursor and every open reader is past this seq.
     record::Seq passed() const;
@@ -130,6 +138,7 @@ private:
     Ledger ledger_;
     KeptRuns kept_;
     Receipts receipts_;
+    NewestIndex newest_;
     LogWriter writer_;
     Upkeep upkeep_;
     std::map<std::string, Reading, std::less<>> readers_;
@@ -227,6 +236,7 @@ void SpoolCore::complete(DiskDone done, base::Now now) {
     if (writer_.is_commit(done.id)) {
         writer_.complete(std::move(done), now);
         receipts_.add(writer_.take_receipts());
+        newest_.synced(writer_.synced());
         upkeep_.remove(writer_.take_leftovers());
         if (writer_.take_rolled()) upkeep_.save_soon();
         return;
@@ -307,6 +317,7 @@ void SpoolCore::open_reader(const std::string& destination, const tunnel::Resume
 void SpoolCore::close_reader(const std::string& destination) {
     if (!readers_.contains(destination)) return;
     sent_before_[destination] = sent_to(destination);
+    newest_.end_pass(destination);
     readers_.erase(destination);
 }
 
@@ -321,7 +332,10 @@ ReadResult SpoolCore::read(const std::string& destination) {
     if (!reading.held) {
         auto result = reading.log.read();
         find_place(destination, reading);
-        if (std::holds_alternative<Entry>(result)) note_kept(destination, reading);
+        if (const auto* entry = std::get_if<Entry>(&result)) {
+            note_kept(destination, reading);
+            reading.in_pass = is_in_pass(destination, reading, *entry);
+        }
         const auto* gap = std::get_if<tunnel::Gap>(&result);
         if (gap == nullptr || !must_hold(destination, *gap)) return result;
         reading.held = *gap;
@@ -330,6 +344,34 @@ ReadResult SpoolCore::read(const std::string& destination) {
     }
     if (!is_ledgered(reading.held_for)) return NotYet{};
     return *std::exchange(reading.held, std::nullopt);
+}
+
+void SpoolCore::set_behind(const std::string& destination, bool behind) {
+    const auto reader = readers_.find(destination);
+    if (reader != readers_.end()) reader->second.behind = behind;
+}
+
+const Pass* SpoolCore::pass(const std::string& destination) const {
+    const auto reader = readers_.find(destination);
+    const bool in_pass = reader != readers_.end() && reader->second.in_pass;
+    return in_pass ? newest_.pass(destination) : nullptr;
+}
+
+/// A pass begins where the one before has come to its horizon. What the destination's count does
+/// not hold, and what comes out of `kept`, is not in one: the ledger would not name it.
+bool SpoolCore::is_in_pass(const std::string& destination, const Reading& reading,
+                           const Entry& entry) {
+    const auto* cursor = cursors_.find(destination);
+    if (!reading.log.kept_seqs().empty() || entry.first <= cursor->position.seq ||
+        entry.first < cursor->counted_from)
+        return false;
+    const auto* pass = newest_.pass(destination);
+    const bool goes_on = pass != nullptr && entry.last <= pass->horizon();
+    if (!goes_on && reading.behind)
+        newest_.begin_pass(destination, writer_.synced());
+    else if (!goes_on)
+        newest_.end_pass(destination);
+    return goes_on || reading.behind;
 }
 
 bool SpoolCore::may_have_been_sent(const std::string& destination,

@@ -19,6 +19,7 @@
 #include "common/tunnel/frame.hpp"
 #include "edge-agent/spool/disk.hpp"
 #include "edge-agent/spool/ledger.hpp"
+#include "edge-agent/spool/newest_index.hpp"
 
 namespace sallyport::spool {
 
@@ -151,6 +152,12 @@ public:
     virtual void open_reader(const std::string& destination, const tunnel::Resume& resume) = 0;
     virtual void close_reader(const std::string& destination) = 0;
     virtual ReadResult read(const std::string& destination) = 0;
+    /// While a destination is behind, it is read in passes: of the entries that read() gives then
+    /// may be left out what the pass supersedes.
+    virtual void set_behind(const std::string& destination, bool behind) = 0;
+    /// By which to judge the entry that read() gave last, until the next read(); null: all of it is
+    /// to be sent.
+    virtual const Pass* pass(const std::string& destination) const = 0;
     /// Ledgers that of an entry which read() gave these records will not be sent: an entry a tag.
     /// Nothing of the entry may be sent before is_ledgered(ticket).
     virtual std::uint64_t leave_out(const std::string& destination, const Entry& entry,

@@ -108,6 +108,8 @@ void Uplink::open_session(const tunnel::Opened& opened, base::Now now) {
     wanted->topics = opened.topics;
     wanted->passes.clear();
     wanted->told_caught_up = false;
+    // What has piled up until now is behind from the start.
+    wanted->behind_since = now.instant + -options_.conflate_after;
     wanted->reason = "session opening";
     wanted->sender.emplace(opened.session, opened.peer, tunnel::Log{spool_.runs()},
                            options_.sender_timers, now);
@@ -191,7 +193,13 @@ bool Uplink::read_on(Destination& destination, bool& at_end, base::Now now) {
 void Uplink::pump(Destination& destination, base::Now now) {
     bool at_end = false;
     send_ledgered(destination);
+    const auto& since = destination.behind_since;
+    spool_.set_behind(destination.name, since && now.instant >= *since + options_.conflate_after);
     while (has_room(destination) && read_on(destination, at_end, now)) send_ledgered(destination);
+    if (at_end)
+        destination.behind_since.reset();
+    else if (!since)
+        destination.behind_since = now.instant;
     at_end = at_end && destination.awaiting_ledger.empty();
     if (!destination.found_place) return;  // how far behind is not known yet
     const auto oldest = oldest_unsent(destination);
@@ -202,10 +210,10 @@ void Uplink::pump(Destination& destination, base::Now now) {
         at_end || (destination.told_caught_up && destination.behind <= std::chrono::seconds(5));
 }
 
-/// Also what is read and waits for the ledger has not been sent.
+/// What waits for the ledger has been read, and not sent.
 std::optional<base::WallTime> Uplink::oldest_unsent(const Destination& destination) const {
     for (const auto& waiting : destination.awaiting_ledger)
-        if (waiting.arrival) return waiting.arrival;
+        if (std::holds_alternative<spool::Entry>(waiting.what)) return waiting.first_arrival;
     return spool_.oldest_unread(destination.name);
 }
 
@@ -219,7 +227,7 @@ void Uplink::take(Destination& destination, const tunnel::Gap& gap) {
     notices_.add(NoticeLevel::alarm,
                  fmt::format("records {}..{} will not reach {}: {}", gap.from, gap.to,
                              destination.qualified, to_string(gap.why)));
-    destination.awaiting_ledger.push_back({gap, {}, {}, {}, 0});
+    destination.awaiting_ledger.push_back({gap, {}, {}, 0, {}});
 }
 
 void Uplink::take(Destination& destination, const spool::Entry& entry, base::Now now) {
@@ -229,9 +237,8 @@ void Uplink::take(Destination& destination, const spool::Entry& entry, base::Now
     const auto first_arrival = records_.empty() ? now.wall : records_.front().arrival_time;
     destination.backlog.sent(entry.first, entry.last, first_arrival, now);
     const auto checksum = tunnel::batch_checksum(entry.epoch, *entry.body);
-    AwaitingLedger taken{entry, {entry.epoch, entry.last, checksum}, first_arrival, {}, 0};
-    refused_.clear();
-    leave_out_refused(destination);
+    AwaitingLedger taken{entry, {entry.epoch, entry.last, checksum}, {}, 0, first_arrival};
+    leave_out(destination);
     if (base::mutant(base::Mutant::cursor_moves_when_sent)) {
         destination.acknowledged = entry.last;
         spool_.advance_cursor(destination.name, destination.sender->store(), taken.end);
@@ -240,13 +247,13 @@ void Uplink::take(Destination& destination, const spool::Entry& entry, base::Now
         taken.tags.push_back(record.tag);
         taken.tags.insert(taken.tags.end(), record.also_tags.begin(), record.also_tags.end());
     }
-    if (!refused_.empty()) {
+    if (!left_out_.empty()) {
         std::vector<record::LedgerEntry> left_out;
-        left_out.reserve(refused_.size());
-        for (auto& [tag, each] : refused_) left_out.push_back(std::move(each));
+        left_out.reserve(left_out_.size());
+        for (auto& [tag, each] : left_out_) left_out.push_back(std::move(each));
         auto& sent = std::get<spool::Entry>(taken.what);
-        sent.body = std::make_shared<const base::Bytes>(
-            tunnel::encode_batch({entry.epoch, entry.first, entry.last, checksum}, records_));
+        sent.body = std::make_shared<const base::Bytes>(tunnel::encode_batch(
+            {entry.epoch, entry.first, entry.last, checksum, absent_}, records_));
         taken.ticket = spool_.leave_out(destination.name, entry, std::move(left_out));
         destination.awaiting_bytes += sent.body->size();
     } else if (!destination.awaiting_ledger.empty()) {
@@ -266,7 +273,11 @@ void Uplink::send(Destination& destination, const tunnel::Position& end, base::B
 
 void Uplink::send_ledgered(Destination& destination) {
     auto& waiting = destination.awaiting_ledger;
-    while (!waiting.empty() && spool_.is_ledgered(waiting.front().ticket) &&
+    const auto is_ledgered = [this](std::uint64_t ticket) {
+        return spool_.is_ledgered(ticket) ||
+               base::mutant(base::Mutant::conflated_before_its_ledger_row);
+    };
+    while (!waiting.empty() && is_ledgered(waiting.front().ticket) &&
            (destination.sender->may_send() || base::mutant(base::Mutant::credit_ignored))) {
         const auto& next = waiting.front();
         if (const auto* gap = std::get_if<tunnel::Gap>(&next.what)) {
@@ -282,10 +293,11 @@ void Uplink::send_ledgered(Destination& destination) {
 }
 
 /// One more record of `tag` that is left out; `whole`: and with it all of the record.
-void Uplink::note_refused(const record::Record& record, record::TagId tag, bool whole) {
-    auto& entry = refused_[tag];
+void Uplink::note_left_out(const record::Record& record, record::TagId tag,
+                           record::LedgerReason why, bool whole) {
+    auto& entry = left_out_[{tag, why}];
     if (entry.tag == 0) {
-        entry.reason = record::LedgerReason::refused;
+        entry.reason = why;
         entry.tag = tag;
         entry.first = record.seq;
         entry.since = entry.until = record.arrival_time;
@@ -296,28 +308,56 @@ void Uplink::note_refused(const record::Record& record, record::TagId tag, bool 
     if (whole) ++entry.records;
 }
 
-/// Takes out of records_ what the route does not let pass.
-void Uplink::leave_out_refused(Destination& destination) {
+/// For the far side: the seq will not come, and why.
+void Uplink::note_absent(const record::Record& record, tunnel::AbsentReason why) {
+    const bool joins =
+        !absent_.empty() && absent_.back().why == why && absent_.back().last + 1 == record.seq;
+    if (!joins) absent_.push_back({record.seq, record.seq, why, record.arrival_time});
+    absent_.back().last = record.seq;
+    absent_.back().since = std::min(absent_.back().since, record.arrival_time);
+}
+
+/// Takes out of records_ what the route does not let pass, and what is superseded.
+void Uplink::leave_out(Destination& destination) {
+    left_out_.clear();
+    absent_.clear();
+    const auto* pass = spool_.pass(destination.name);
     std::size_t kept = 0;
     for (auto& record : records_) {
-        const auto own = record.tag;
-        const bool own_passes = passes(destination, own);
-        const auto refuses = [&](record::TagId tag) { return !passes(destination, tag); };
-        const auto all_refused = !own_passes && std::ranges::all_of(record.also_tags, refuses);
-        if (!own_passes) note_refused(record, own, all_refused);
-        for (const auto tag : record.also_tags)
-            if (refuses(tag)) note_refused(record, tag, false);
-        destination.refused_records +=
-            std::erase_if(record.also_tags, refuses) + (own_passes ? 0U : 1U);
-        if (all_refused) continue;
-        if (!own_passes) {
-            record.tag = record.also_tags.back();
-            record.also_tags.pop_back();
+        if (leave_out_refused(destination, record)) {
+            note_absent(record, tunnel::AbsentReason::refused);
+            continue;
+        }
+        if (pass != nullptr && pass->supersedes(record)) {
+            ++destination.conflated_records;
+            note_absent(record, tunnel::AbsentReason::conflated);
+            note_left_out(record, record.tag, record::LedgerReason::conflated, true);
+            for (const auto tag : record.also_tags)
+                note_left_out(record, tag, record::LedgerReason::conflated, false);
+            continue;
         }
         if (&records_[kept] != &record) records_[kept] = std::move(record);
         ++kept;
     }
     records_.resize(kept);
+}
+
+/// Takes the tags outside the route out of the record; true: that is all of it.
+bool Uplink::leave_out_refused(Destination& destination, tunnel::BatchRecord& record) {
+    const auto own = record.tag;
+    const bool own_passes = passes(destination, own);
+    const auto refuses = [&](record::TagId tag) { return !passes(destination, tag); };
+    const auto all_refused = !own_passes && std::ranges::all_of(record.also_tags, refuses);
+    const auto why = record::LedgerReason::refused;
+    if (!own_passes) note_left_out(record, own, why, all_refused);
+    for (const auto tag : record.also_tags)
+        if (refuses(tag)) note_left_out(record, tag, why, false);
+    destination.refused_records +=
+        std::erase_if(record.also_tags, refuses) + (own_passes ? 0U : 1U);
+    if (all_refused || own_passes) return all_refused;
+    record.tag = record.also_tags.back();
+    record.also_tags.pop_back();
+    return false;
 }
 
 bool Uplink::passes(Destination& destination, record::TagId tag) {

@@ -25,6 +25,9 @@ struct UplinkOptions {
     tunnel::SenderTimers sender_timers;
     std::uint64_t process = 0;  // random, drawn at start
     base::Duration stalled_after = std::chrono::seconds(6);
+    /// A reader that has not come to the log's end for so long is behind: what is superseded is
+    /// left out. One that keeps up leaves out nothing, and costs nothing.
+    base::Duration conflate_after = std::chrono::seconds(1);
     /// Frames queued on the link; beyond it entries stay in the spool.
     std::size_t link_queue_bytes_max = 512U << 10U;
     /// Of one destination: read from the spool, and waiting for the ledger.
@@ -46,7 +49,8 @@ struct DestinationStatus {
     std::optional<base::Duration> behind, oldest_unacknowledged;
     std::optional<double> out_per_s;  // records acknowledged
     std::optional<Drain> drain;
-    std::uint64_t refused_records = 0;  // left out: outside the route's topics
+    std::uint64_t refused_records = 0;    // left out: outside the route's topics
+    std::uint64_t conflated_records = 0;  // left out: superseded records of class `latest`
 };
 struct UplinkStatus {
     tunnel::LinkStatus link;
@@ -81,9 +85,9 @@ private:
     struct AwaitingLedger {
         std::variant<spool::Entry, tunnel::Gap> what;  // the entry as it is sent
         tunnel::Position end;                          // of the entry
-        std::optional<base::WallTime> arrival;         // of its first record
         std::vector<record::TagId> tags;
         std::uint64_t ticket = 0;
+        base::WallTime first_arrival{};  // of the entry
     };
     struct Destination {
         std::string name, qualified;
@@ -93,10 +97,11 @@ private:
         std::vector<std::optional<bool>> passes{};  // by tag id: inside the route's topics
         bool told_caught_up = false;
         bool found_place = false;  // the reader has got to where the session resumes
+        std::optional<base::Instant> behind_since{};  // the reader was not at the log's end since
         std::deque<AwaitingLedger> awaiting_ledger{};
         std::size_t awaiting_bytes = 0;
         record::Seq acknowledged = 0;
-        std::uint64_t refused_records = 0;
+        std::uint64_t refused_records = 0, conflated_records = 0;
         base::Duration behind{};
         std::string reason = "not connected yet";
         PathState state = PathState::lost;
@@ -119,8 +124,11 @@ private:
     void send_ledgered(Destination& destination);
     void send(Destination& destination, const tunnel::Position& end, base::ByteView body,
               const std::vector<record::TagId>& tags);
-    void leave_out_refused(Destination& destination);
-    void note_refused(const record::Record& record, record::TagId tag, bool whole);
+    void leave_out(Destination& destination);
+    bool leave_out_refused(Destination& destination, tunnel::BatchRecord& record);
+    void note_absent(const record::Record& record, tunnel::AbsentReason why);
+    void note_left_out(const record::Record& record, record::TagId tag, record::LedgerReason why,
+                       bool whole);
     void beat(Destination& destination, base::Now now);
     void collect_frames(Destination& destination);
     bool passes(Destination& destination, record::TagId tag);
@@ -140,9 +148,10 @@ private:
     std::vector<Destination> destinations_;
     std::uint64_t accepted_records_ = 0;
     base::Rate in_;
-    std::vector<tunnel::BatchRecord> records_;              // scratch
-    std::vector<record::TagId> tags_;                       // scratch
-    std::map<record::TagId, record::LedgerEntry> refused_;  // scratch: of one entry, by tag
+    // Scratch, of one entry: its records; what of them is left out, by tag and by place.
+    std::vector<tunnel::BatchRecord> records_;
+    std::map<std::pair<record::TagId, record::LedgerReason>, record::LedgerEntry> left_out_;
+    std::vector<tunnel::Absent> absent_;
     base::Notices notices_;
 };
 

@@ -89,6 +89,7 @@ DestinationStatus Uplink::status_of(const Destination& destination, base::Now no
     status.out_per_s = backlog.out_per_second(now.instant);
     status.drain = backlog.drain(in_.per_second(now.instant), now.instant);
     status.refused_records = destination.refused_records;
+    status.conflated_records = destination.conflated_records;
     return status;
 }
 

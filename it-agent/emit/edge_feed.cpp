@@ -302,6 +302,7 @@ FeedStatus EdgeFeed::status() const {
             records_,
             rate_,
             unheard_,
+            conflated_,
             complete_until_};
 }
 

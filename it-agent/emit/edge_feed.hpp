@@ -52,8 +52,9 @@ struct FeedStatus {
     std::optional<base::Duration> clock_offset;
     std::size_t tags = 0;
     std::uint64_t records = 0;
-    base::Rate rate;            // of records
-    std::uint64_t unheard = 0;  // of them, values that were handed over while nobody subscribed
+    base::Rate rate;              // of records
+    std::uint64_t unheard = 0;    // of them, values that were handed over while nobody subscribed
+    std::uint64_t conflated = 0;  // that newer ones of class `latest` stand for
     /// Everything that the edge took in up to then has been handed over (our clock).
     std::optional<base::WallTime> complete_until;
 };
@@ -83,6 +84,8 @@ public:
     void session_started(base::Now now);
     void path_lost(std::string_view side, std::string_view seen, base::Now now);
     void entry_arrived() { ++entries_arrived_; }
+    /// So many records were left out by the edge: newer ones stand for them.
+    void note_conflated(std::uint64_t records) { conflated_ += records; }
     void beat_arrived(const tunnel::Beat& beat, base::Now now);
     /// An entry has been emitted: the Beats behind it count now.
     void entry_emitted(base::Now now);
@@ -164,6 +167,7 @@ private:
     base::Instant next_sweep_;
 
     std::uint64_t entries_arrived_ = 0, entries_emitted_ = 0, records_ = 0, unheard_ = 0;
+    std::uint64_t conflated_ = 0;
     std::deque<WaitingBeat> waiting_beats_;
     base::Instant last_progress_;
     tunnel::Beat last_beat_;

@@ -64,6 +64,7 @@ json::object edge_json(const FeedStatus& edge, base::Now now) {
             {"tags", edge.tags},
             {"records", edge.records},
             {"unheard", edge.unheard},
+            {"conflated", edge.conflated},
             {"records_per_s", or_null(edge.rate.per_second(now.instant))}};
 }
 
@@ -160,6 +161,9 @@ void add_edges(ops::Metrics& metrics, const std::vector<FeedStatus>& edges, base
     metrics.counters("edge_unheard_total", "Values emitted while nobody subscribed to them.",
                      "edge", edges, std::mem_fn(&FeedStatus::edge),
                      std::mem_fn(&FeedStatus::unheard));
+    metrics.counters("edge_conflated_records_total",
+                     "Records of class latest that the edge left out for newer ones.", "edge",
+                     edges, std::mem_fn(&FeedStatus::edge), std::mem_fn(&FeedStatus::conflated));
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ MODULES = (
     "self_check", "chaos_check", "chain", "certificates", "outage", "kills", "command_line",
     "watching", "listening", "paho_clients", "npm_clients", "replay", "path_state", "steady",
     "fault_kills", "fault_links", "fault_frames", "fault_disk", "fault_spool", "fault_load",
-    "fault_ledger", "fault_values", "quality_table", "fault_acks", "consumers", "complaints",
+    "fault_ledger", "fault_values", "fault_latest", "quality_table", "fault_acks", "consumers",
+    "complaints",
 )
 
 

@@ -40,9 +40,11 @@ void Checker::check_cursor(const EdgeSite& edge, const ItSite& it) {
     if (edge.core() == nullptr || edge.left_out_unknown_topics()) return;
     const auto acknowledged = edge.core()->acknowledged(it.name());
     const auto had = it.newest_had(edge.qualified());
-    if (acknowledged > had)
-        run_.violate(fmt::format("P3: {} holds {} for delivered at {}, which has had {}",
-                                 edge.name(), acknowledged, it.name(), had));
+    const auto& promised = edge.log().promised();
+    for (auto at = promised.rbegin(); at != promised.rend() && at->second > had; ++at)
+        if (at->second <= acknowledged && !watch_.conflated(edge, it).contains(*at))
+            return run_.violate(fmt::format("P3: {} holds {} for delivered at {}, which has had {}",
+                                            edge.name(), acknowledged, it.name(), had));
 }
 
 /// P7: where the edge or the relay is gone, the application knows it in time.
@@ -105,6 +107,7 @@ void Checker::check() {
             check_ledger(edge, it);
             check_acknowledged(edge, it);
             check_newest(edge, it);
+            check_conflated(edge, it);
             check_qualities(edge, it);
         }
     }
@@ -112,6 +115,14 @@ void Checker::check() {
 
 /// A record that did not come is excused only by a gap that was named, for a reason that struck.
 bool Checker::is_excused(const EdgeSite& edge, const ItSite& it, const Identity& identity) const {
+    if (watch_.conflated(edge, it).contains(identity) &&
+        has_newer(edge, identity, [](const Identity&) { return true; }))
+        return true;
+    return is_excused_by_gap(edge, it, identity);
+}
+
+bool Checker::is_excused_by_gap(const EdgeSite& edge, const ItSite& it,
+                                const Identity& identity) const {
     if (edge.lost_at_the_end(identity) || edge.left_out_unknown_topics()) return true;
     if (is_superseded(edge, it, identity)) return true;
     for (const auto& gap : watch_.gaps(edge, it)) {
@@ -139,6 +150,10 @@ bool Checker::is_superseded(const EdgeSite& edge, const ItSite& it,
     const bool struck = edge.log().was_full() || edge.was_damaged() || it.changed_store();
     if (!struck || !watch_.was_passed_over(edge, it, identity)) return false;
     if (edge.was_damaged()) return true;  // then not all that was to be kept could be read
+    return has_newer(edge, identity, [](const Identity&) { return true; });
+}
+
+bool Checker::has_newer(const EdgeSite& edge, const Identity& identity, const Counts& counts) {
     const auto* record = edge.log().find(identity);
     if (record == nullptr) return false;
     const std::pair here(edge.order_of(identity.first), identity.second);
@@ -147,9 +162,22 @@ bool Checker::is_superseded(const EdgeSite& edge, const ItSite& it,
             const auto& [other, newer] = each;
             return std::pair(edge.order_of(other.first), other.second) > here &&
                    newer.has_value >= record->has_value && newer.retain >= record->retain &&
-                   std::ranges::find(newer.tags, tag) != newer.tags.end();
+                   std::ranges::find(newer.tags, tag) != newer.tags.end() && counts(other);
         });
     });
+}
+
+/// P6: what stands for a record that was left out has come, or a gap names it.
+void Checker::check_conflated(const EdgeSite& edge, const ItSite& it) {
+    const auto stands = [&](const Identity& newer) {
+        return it.has_had(edge.qualified(), newer) || is_excused_by_gap(edge, it, newer);
+    };
+    for (const auto& identity : watch_.conflated(edge, it)) {
+        if (it.has_had(edge.qualified(), identity) || has_newer(edge, identity, stands)) continue;
+        run_.violate(fmt::format("P6: record {} of {} was left out, and nothing newer is at {}",
+                                 identity.second, edge.name(), it.name()));
+        return;
+    }
 }
 
 /// P2: accepted = delivered + named.

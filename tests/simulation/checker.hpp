@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -53,6 +54,13 @@ private:
     void check_device_qualities(const EdgeSite& edge, const ItSite& it, const Device& device);
     void check_retained(const ItSite& it);
 
+    void check_conflated(const EdgeSite& edge, const ItSite& it);
+
+    bool is_excused_by_gap(const EdgeSite& edge, const ItSite& it, const Identity& identity) const;
+    /// Newer durable records of each of its tags carry all that it carries, and `counts` says yes
+    /// to them.
+    using Counts = std::function<bool(const Identity&)>;
+    static bool has_newer(const EdgeSite& edge, const Identity& identity, const Counts& counts);
     /// The log let the record go and sent what it had kept: one that a newer one of the same tag
     /// supersedes is not among that.
     bool is_superseded(const EdgeSite& edge, const ItSite& it, const Identity& identity) const;

@@ -188,6 +188,7 @@ void DurableLog::note_entry(const std::string& name, const base::Bytes& body,
             known = {value,
                      (record.flags & record::kHasValue) != 0,
                      (record.flags & record::kRetain) != 0,
+                     (record.flags & record::kLatest) != 0,
                      record.also_tags,
                      run_.now(),
                      false};

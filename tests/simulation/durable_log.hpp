@@ -22,7 +22,7 @@ using Identity = std::pair<record::Epoch, record::Seq>;
 
 struct DurableRecord {
     std::string value;
-    bool has_value = false, retain = false;
+    bool has_value = false, retain = false, latest = false;
     std::vector<record::TagId> tags;
     base::Instant since{};
     /// Synced by a commit, so that it may be acknowledged and must arrive. One that only a start
@@ -81,6 +81,8 @@ public:
     std::vector<std::pair<Identity, const DurableRecord*>> in_order() const;
     /// Promised records in the order of their promises.
     const std::vector<Identity>& promised() const { return promised_; }
+    /// The record that became durable last.
+    record::Seq newest() const { return in_order_.empty() ? 0 : in_order_.back().second; }
     /// Some record with this value is durable.
     bool has_value(const std::string& value) const { return values_.contains(value); }
     const std::vector<EntryPlace>& entries() const { return entries_; }

@@ -65,10 +65,16 @@ void EdgeSite::draw_workload(std::uint64_t publishes) {
         options.payload_bytes_max = large || random.one_in(5) ? 6000 : 200;
         options.window = random.between(1, 20);
         options.interval_max = std::chrono::milliseconds(random.between(5, 120));
+        if (random.one_in(2)) {
+            auto& rule = forwards_.emplace_back();
+            rule.filter = "plant/" + options.client_id + "/#";
+            rule.delivery_class = ingest::DeliveryClass::latest;
+        }
         devices_.emplace_back(options, Random(random.next()));
         auto& host = device_hosts_.emplace_back(run_.network, options.client_id, std::nullopt);
         host.set_target(&host_, false);
     }
+    forwards_.push_back({"#"});
     const auto segment = std::min(options_.segment_bytes_max, options_.max_bytes / 8);
     // The next segment may have to hold one large entry.
     log_.set_full(options_.max_bytes - segment - std::max<std::uint64_t>(segment, 48U << 10U));
@@ -117,7 +123,7 @@ void EdgeSite::start() {
     edge_core::EdgeOptions options;
     options.plant = "plant";
     options.name = name_;
-    options.forwards = {{"#"}};
+    options.forwards = forwards_;
     options.destinations = destinations_;
     options.seed = run_.random.next();
     core_ = std::make_unique<edge_core::EdgeCore>(options, std::move(spool), now);

@@ -37,6 +37,7 @@ public:
     Host& host() { return host_; }
     const Host& host() const { return host_; }
     ModelDisk& disk() { return disk_; }
+    const ModelDisk& disk() const { return disk_; }
     DurableLog& log() { return log_; }
     const DurableLog& log() const { return log_; }
     const edge_core::EdgeCore* core() const { return host_.is_up() ? core_.get() : nullptr; }
@@ -88,6 +89,7 @@ private:
     ModelDisk disk_;
     DurableLog log_;
     spool::SpoolOptions options_;
+    std::vector<ingest::ForwardRule> forwards_;
     std::deque<Host> device_hosts_;
     std::deque<Device> devices_;
     std::unique_ptr<edge_core::EdgeCore> core_;

@@ -63,6 +63,7 @@ namespace sallyport::simulation {
     X(commit_repeated, "failed commit appended to a new segment")         \
     X(segment_trimmed, "segment removed")                                 \
     X(oldest_dropped, "oldest segment dropped")                           \
+    X(conflated, "superseded record left out")                            \
     X(read_from_disk, "entries read from the disk")                       \
     X(publish_waited, "publishes wait for the spool")                     \
     X(qos0_shed, "QoS 0 shed")                                            \

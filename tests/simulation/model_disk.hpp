@@ -97,6 +97,7 @@ public:
     void lose_file(const std::string& name);
     std::optional<spool::Checkpoint>& checkpoint() { return checkpoint_; }
     const std::vector<spool::KeptRecord>& kept() const { return kept_; }
+    const std::map<std::uint64_t, record::LedgerRow>& ledger() const { return ledger_; }
 
     std::uint64_t operations() const { return operations_; }
     const Strikes& strikes() const { return strikes_; }

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,31 +27,52 @@ struct Named {
         Mutant::name, #name     \
     }
 constexpr std::array kMutants{
-    SIMULATION_MUTANT(ack_before_sync),         SIMULATION_MUTANT(send_before_sync),
-    SIMULATION_MUTANT(seq_reused_after_damage), SIMULATION_MUTANT(directory_not_synced),
-    SIMULATION_MUTANT(failed_sync_ignored),     SIMULATION_MUTANT(tail_not_secured),
-    SIMULATION_MUTANT(entry_checksum_unread),   SIMULATION_MUTANT(tag_id_reused),
-    SIMULATION_MUTANT(trim_ignores_a_cursor),   SIMULATION_MUTANT(drop_though_not_full),
-    SIMULATION_MUTANT(gap_not_named),           SIMULATION_MUTANT(reader_skips_an_entry),
-    SIMULATION_MUTANT(cursor_moves_when_sent),  SIMULATION_MUTANT(credit_ignored),
-    SIMULATION_MUTANT(quality_record_dropped),  SIMULATION_MUTANT(shed_not_counted),
-    SIMULATION_MUTANT(waiting_publish_lost),    SIMULATION_MUTANT(silence_unnoticed),
-    SIMULATION_MUTANT(position_not_stored),     SIMULATION_MUTANT(handed_over_before_commit),
-    SIMULATION_MUTANT(store_error_ignored),     SIMULATION_MUTANT(later_commit_first),
-    SIMULATION_MUTANT(duplicate_emitted),       SIMULATION_MUTANT(lost_ack_not_made_good),
-    SIMULATION_MUTANT(retained_not_stored),     SIMULATION_MUTANT(historical_unmarked),
-    SIMULATION_MUTANT(overlay_not_set),         SIMULATION_MUTANT(overlay_not_lifted),
-    SIMULATION_MUTANT(live_too_early),          SIMULATION_MUTANT(gap_not_ledgered),
+    SIMULATION_MUTANT(ack_before_sync),
+    SIMULATION_MUTANT(send_before_sync),
+    SIMULATION_MUTANT(seq_reused_after_damage),
+    SIMULATION_MUTANT(directory_not_synced),
+    SIMULATION_MUTANT(failed_sync_ignored),
+    SIMULATION_MUTANT(tail_not_secured),
+    SIMULATION_MUTANT(entry_checksum_unread),
+    SIMULATION_MUTANT(tag_id_reused),
+    SIMULATION_MUTANT(trim_ignores_a_cursor),
+    SIMULATION_MUTANT(drop_though_not_full),
+    SIMULATION_MUTANT(gap_not_named),
+    SIMULATION_MUTANT(reader_skips_an_entry),
+    SIMULATION_MUTANT(cursor_moves_when_sent),
+    SIMULATION_MUTANT(credit_ignored),
+    SIMULATION_MUTANT(quality_record_dropped),
+    SIMULATION_MUTANT(shed_not_counted),
+    SIMULATION_MUTANT(waiting_publish_lost),
+    SIMULATION_MUTANT(silence_unnoticed),
+    SIMULATION_MUTANT(position_not_stored),
+    SIMULATION_MUTANT(handed_over_before_commit),
+    SIMULATION_MUTANT(store_error_ignored),
+    SIMULATION_MUTANT(later_commit_first),
+    SIMULATION_MUTANT(duplicate_emitted),
+    SIMULATION_MUTANT(lost_ack_not_made_good),
+    SIMULATION_MUTANT(retained_not_stored),
+    SIMULATION_MUTANT(historical_unmarked),
+    SIMULATION_MUTANT(overlay_not_set),
+    SIMULATION_MUTANT(overlay_not_lifted),
+    SIMULATION_MUTANT(live_too_early),
+    SIMULATION_MUTANT(gap_not_ledgered),
+    SIMULATION_MUTANT(conflation_drops_the_newest),
+    SIMULATION_MUTANT(conflation_starves_a_fast_tag),
+    SIMULATION_MUTANT(conflated_before_its_ledger_row),
 };
 #undef SIMULATION_MUTANT
 
-constexpr std::uint64_t kSeedsMax = 400;
-constexpr unsigned kSecondsMax = 40;  // of one mutant; also what ends one that never ends by itself
+constexpr std::uint64_t kSeedsMax = 1500;
+/// Of one mutant, processor time, so that a busy machine hides none; also what ends one that never
+/// ends by itself.
+constexpr time_t kSecondsMax = 40;
 
 /// In the child: seeds until one tells. Its exit status is 0 where one did.
 [[noreturn]] void hunt(Mutant mutant, int report) {
     base::seeded_mutant = mutant;
-    alarm(kSecondsMax);
+    const itimerval most{{}, {kSecondsMax, 0}};
+    SALLYPORT_ASSERT(setitimer(ITIMER_PROF, &most, nullptr) == 0);
     for (std::uint64_t seed = 1; seed <= kSeedsMax; ++seed) {
         dprintf(report, "seed %llu: ", static_cast<unsigned long long>(seed));
         const auto outcome = World(seed, false).run();
@@ -97,7 +119,7 @@ bool end(const Hunt& ended, int status) {
     auto told = last_line(ended.report);
     std::fclose(ended.report);
     const bool told_it = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    // An assertion of the product is a check too. A hang is not: the alarm ends slow runs as well.
+    // An assertion of the product is a check too. A hang is not: the timer ends slow runs as well.
     const bool asserted = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
     if (asserted) told += "an assertion failed";
     if (!told_it && !asserted) told = "NOT CAUGHT (up to " + told + ")";

@@ -34,6 +34,7 @@ void TunnelWatch::sent(const Host& from, base::ByteView message) {
 void TunnelWatch::edge_sends(Session& session, FrameKind kind, base::ByteView body) {
     if (!session.is_placed) note_place(session, kind, body);
     if (kind == FrameKind::batch) edge_sends_batch(session, body);
+    if (kind == FrameKind::gap) excuse_owed(session, body);
 }
 
 /// What the edge answers to a Resume tells how it found its place.
@@ -64,9 +65,80 @@ void TunnelWatch::edge_sends_batch(Session& session, base::ByteView body) {
                                  session.edge->name(), record.seq));
         break;
     }
+    edge_leaves_out(session, *head);
+    pay_owed(session, *head);
     session.sent_bytes += body.size();
     session.sent.push_back({{head->epoch, head->last, 0}, session.sent_bytes});
     if (session.sent_bytes >= session.credit) run_.counters.add(Event::credit_exhausted);
+}
+
+void TunnelWatch::edge_leaves_out(Session& session, const tunnel::BatchHead& head) {
+    const auto& log = session.edge->log();
+    for (const auto& absent : head.absent) {
+        if (absent.why != tunnel::AbsentReason::conflated) continue;
+        for (auto seq = absent.first; seq <= absent.last; ++seq) {
+            const Identity identity{head.epoch, seq};
+            const auto* record = log.find(identity);
+            if (record == nullptr || !record->latest) {
+                run_.violate(fmt::format("P2: {} left out record {}, which it must send",
+                                         session.edge->name(), seq));
+                return;
+            }
+            run_.counters.add(Event::conflated);
+            check_ledgered(session, identity, *record);
+            for (const auto tag : record->tags)
+                session.owed[tag].push_back({seq, log.newest(), record->has_value, record->retain});
+        }
+    }
+}
+
+/// P2: what is left out is in the ledger, on disk, before the frame that leaves it out.
+void TunnelWatch::check_ledgered(const Session& session, const Identity& identity,
+                                 const DurableRecord& record) {
+    for (const auto tag : record.tags) {
+        const auto names = [&](const auto& row) {
+            const auto& entry = row.second.entry;
+            return !row.second.settled && entry.reason == record::LedgerReason::conflated &&
+                   entry.peer == session.it->name() && entry.tag == tag &&
+                   entry.epoch == identity.first && entry.first <= identity.second &&
+                   identity.second <= entry.last;
+        };
+        if (std::ranges::any_of(session.edge->disk().ledger(), names)) continue;
+        run_.violate(fmt::format("P2: {} left out record {} before its ledger had it",
+                                 session.edge->name(), identity.second));
+        return;
+    }
+}
+
+/// P6: a tag that changes all the time is not starved, and its newest record is never left out.
+void TunnelWatch::pay_owed(Session& session, const tunnel::BatchHead& head) {
+    for (auto& [tag, owed] : session.owed) {
+        for (const auto& record : records_) {
+            const bool is_of_tag = record.tag == tag || std::ranges::find(record.also_tags, tag) !=
+                                                            record.also_tags.end();
+            if (!is_of_tag) continue;
+            const bool value = (record.flags & record::kHasValue) != 0;
+            const bool retain = (record.flags & record::kRetain) != 0;
+            std::erase_if(owed, [&](const Owed& each) {
+                return each.seq < record.seq && value >= each.value && retain >= each.retain;
+            });
+        }
+        const auto is_overdue = [&](const Owed& each) { return each.until <= head.last; };
+        const auto overdue = std::ranges::find_if(owed, is_overdue);
+        if (overdue == owed.end()) continue;
+        run_.violate(fmt::format("P6: {} left out record {} for one that did not come up to {}",
+                                 session.edge->name(), overdue->seq, overdue->until));
+        owed.clear();
+    }
+    std::erase_if(session.owed, [](const auto& each) { return each.second.empty(); });
+}
+
+/// What was to come lies in a gap, and its loss is named.
+void TunnelWatch::excuse_owed(Session& session, base::ByteView body) {
+    const auto gap = tunnel::decode_gap(body);
+    if (!gap) return;
+    for (auto& [tag, owed] : session.owed)
+        std::erase_if(owed, [&](const Owed& each) { return each.until >= gap->from; });
 }
 
 /// P3: acknowledged means committed.
@@ -145,10 +217,15 @@ void TunnelWatch::it_hears_gap(const Session& session, const tunnel::Gap& gap) {
 void TunnelWatch::it_hears_batch(const Session& session, base::ByteView body) {
     const auto head = tunnel::decode_batch(body, records_);
     if (!head) return;
+    auto& conflated = conflated_[{session.edge, session.it}];
+    for (const auto& absent : head->absent)
+        for (auto seq = absent.first; seq <= absent.last; ++seq)
+            if (absent.why == tunnel::AbsentReason::conflated) conflated.insert({head->epoch, seq});
     auto next = head->first;
     for (const auto& record : records_) {
         for (; next < record.seq; ++next)
-            passed_over_[{session.edge, session.it}].insert({head->epoch, next});
+            if (!conflated.contains({head->epoch, next}))
+                passed_over_[{session.edge, session.it}].insert({head->epoch, next});
         next = record.seq + 1;
     }
 }
@@ -157,6 +234,12 @@ bool TunnelWatch::was_passed_over(const EdgeSite& edge, const ItSite& it,
                                   const Identity& identity) const {
     const auto found = passed_over_.find({&edge, &it});
     return found != passed_over_.end() && found->second.contains(identity);
+}
+
+const std::set<Identity>& TunnelWatch::conflated(const EdgeSite& edge, const ItSite& it) const {
+    static const std::set<Identity> none;
+    const auto found = conflated_.find({&edge, &it});
+    return found == conflated_.end() ? none : found->second;
 }
 
 const std::vector<tunnel::Gap>& TunnelWatch::gaps(const EdgeSite& edge, const ItSite& it) const {

@@ -1,6 +1,8 @@
 // Reads every frame of the tunnel as it leaves and as it arrives, and holds the promises that can
 // be seen there: nothing is sent before it is on disk, nothing beyond the credit, nothing is
-// acknowledged that the store has not committed. It keeps the gaps that were named.
+// acknowledged that the store has not committed, and what is left out as superseded is in the
+// ledger, on disk, and stood for by a record that was there when it was left out. It keeps the gaps
+// that were named.
 #pragma once
 
 #include <deque>
@@ -29,8 +31,16 @@ public:
     /// An entry that the it-agent was given covers the record and does not hold it: the entry is of
     /// what was kept.
     bool was_passed_over(const EdgeSite& edge, const ItSite& it, const Identity& identity) const;
+    /// What the it-agent was told to be superseded.
+    const std::set<Identity>& conflated(const EdgeSite& edge, const ItSite& it) const;
 
 private:
+    /// A record of a tag was left out: a newer one that carries all of it must come. `until`: the
+    /// newest record there was by then.
+    struct Owed {
+        record::Seq seq = 0, until = 0;
+        bool value = false, retain = false;
+    };
     /// One session as its edge sees it.
     struct Session {
         EdgeSite* edge = nullptr;
@@ -39,12 +49,18 @@ private:
         tunnel::Position resumed;
         bool is_placed = false;  // what followed the Resume was seen
         std::deque<std::pair<tunnel::Position, std::uint64_t>> sent;  // with sent_bytes behind it
+        std::map<record::TagId, std::vector<Owed>> owed;
     };
 
     EdgeSite* edge_of(const Host& host);
     ItSite* it_of(const Host& host);
     void edge_sends(Session& session, tunnel::FrameKind kind, base::ByteView body);
     void edge_sends_batch(Session& session, base::ByteView body);
+    void edge_leaves_out(Session& session, const tunnel::BatchHead& head);
+    void check_ledgered(const Session& session, const Identity& identity,
+                        const DurableRecord& record);
+    void pay_owed(Session& session, const tunnel::BatchHead& head);
+    static void excuse_owed(Session& session, base::ByteView gap);
     void it_acknowledges(const Session& session, const tunnel::Ack& ack);
     void edge_hears(Session& session, tunnel::FrameKind kind, base::ByteView body);
     void edge_hears_ack(Session& session, const tunnel::Ack& ack);
@@ -57,7 +73,8 @@ private:
     std::deque<ItSite>& its_;
     std::map<tunnel::SessionId, Session> sessions_;
     std::map<std::pair<const EdgeSite*, const ItSite*>, std::vector<tunnel::Gap>> gaps_;
-    std::map<std::pair<const EdgeSite*, const ItSite*>, std::set<Identity>> passed_over_;
+    std::map<std::pair<const EdgeSite*, const ItSite*>, std::set<Identity>> passed_over_,
+        conflated_;
     std::vector<tunnel::BatchRecord> records_;
 };
 

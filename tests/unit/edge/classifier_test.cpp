@@ -43,6 +43,8 @@ public:
     void open_reader(const std::string&, const tunnel::Resume&) override {}
     void close_reader(const std::string&) override {}
     spool::ReadResult read(const std::string&) override { return spool::NotYet{}; }
+    void set_behind(const std::string&, bool) override {}
+    const spool::Pass* pass(const std::string&) const override { return nullptr; }
     std::uint64_t leave_out(const std::string&, const spool::Entry&,
                             std::vector<record::LedgerEntry>) override {
         return 0;

@@ -85,13 +85,25 @@ TEST(EdgeConfig, TakesEveryKeyWithItsDefaultWritten) {
 }
 
 TEST(EdgeConfig, RefusesByNameWhatThisVersionLacks) {
-    for (const std::string key :
-         {"class = \"latest\"", "payload = \"sparkplug\"", "ack = \"delivered\""})
+    for (const std::string key : {"payload = \"sparkplug\"", "ack = \"delivered\""})
         EXPECT_TRUE(mentions(errors_behind_head("[[forward]]\nfilter = \"#\"\n" + key + "\n"),
                              "not in this version"))
             << key;
     EXPECT_TRUE(mentions(errors_behind_head("[[command]]\nfilter = \"x\"\n"),
                          "[[command]] is not in this version"));
+}
+
+TEST(EdgeConfig, ReadsTheClassOfARule) {
+    const auto config = read(std::string(kHead) +
+                             "[[forward]]\nfilter = \"a\"\nclass = \"latest\"\n"
+                             "[[forward]]\nfilter = \"b\"\n");
+    EXPECT_EQ(config.forwards[0].delivery_class, ingest::DeliveryClass::latest);
+    EXPECT_EQ(config.forwards[1].delivery_class, ingest::DeliveryClass::history);
+    const auto told = explain_topic(config, "a");
+    ASSERT_FALSE(told.empty());
+    EXPECT_TRUE(mentions(told.front(), "class latest"));
+    EXPECT_TRUE(mentions(errors_behind_head("[[forward]]\nfilter = \"#\"\nclass = \"newest\"\n"),
+                         "latest"));
 }
 
 TEST(EdgeConfig, ReadsWhatARuleSaysOfQuality) {

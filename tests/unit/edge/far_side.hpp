@@ -34,6 +34,7 @@ struct GotEntry {
     std::uint64_t whole_checksum = 0;
     std::size_t bytes = 0;
     std::vector<GotRecord> records;
+    std::vector<tunnel::Absent> absent{};
 };
 
 struct FarSession {
@@ -79,7 +80,9 @@ public:
                      const std::vector<std::string>& topics, base::Now now) {
         const tunnel::SessionId session{id};
         link_.send_control(encode(tunnel::Opened{session, peer, topics}));
-        return sessions_.emplace(session, FarSession{tunnel::Receiver(session, peer, {}, now)})
+        tunnel::ReceiverLimits limits;
+        limits.window_bytes_max = window_bytes_max_;
+        return sessions_.emplace(session, FarSession{tunnel::Receiver(session, peer, limits, now)})
             .first->second;
     }
     void close(FarSession& session, tunnel::SessionEnd reason) {
@@ -97,6 +100,7 @@ public:
     bool resumes_ = true;       // false: Logs stay unanswered
     bool acknowledges_ = true;  // false: entries are taken and not acknowledged
     tunnel::Position resume_at_{};
+    std::uint64_t window_bytes_max_ = tunnel::kWindowBytesMax;  // of sessions opened from now on
     std::uint64_t store_ = 77;
 
 private:
@@ -122,7 +126,8 @@ private:
         collect(session);
     }
     static void note(FarSession& session, const tunnel::BatchArrived& batch) {
-        GotEntry entry{batch.end, batch.head.whole_checksum, batch.body.size(), {}};
+        GotEntry entry{
+            batch.end, batch.head.whole_checksum, batch.body.size(), {}, batch.head.absent};
         for (const auto& record : session.receiver.records()) {
             GotRecord got{record.seq,
                           session.receiver.topic(record.tag),

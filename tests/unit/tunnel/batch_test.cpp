@@ -53,6 +53,32 @@ TEST(Batch, HeadAloneIsTheSameHead) {
     EXPECT_EQ(head->whole_checksum, 0x1234U);
 }
 
+TEST(Batch, SaysWhatIsAbsentAndWhy) {
+    const std::vector<Absent> absent{{100, 100, AbsentReason::refused, {5}},
+                                     {105, 107, AbsentReason::conflated, {-7}}};
+    auto records = three_records();
+    for (auto& record : records) ++record.seq;
+    const auto body = encode_batch({9, 100, 107, 0x1234, absent}, records);
+    std::vector<BatchRecord> read;
+    const auto head = decode_batch(body, read);
+    ASSERT_TRUE(head);
+    EXPECT_EQ(head->absent, absent);
+    EXPECT_EQ(decode_batch_head(body)->absent, absent);
+}
+
+TEST(Batch, WhatIsAbsentRisesAndIsNotThere) {
+    const auto error = [](std::vector<Absent> absent) {
+        return error_of(encode_batch({9, 100, 107, 1, std::move(absent)}, three_records()));
+    };
+    const auto why = AbsentReason::conflated;
+    EXPECT_EQ(error({{100, 100, why, {}}}), FrameError::out_of_range) << "there is a record";
+    EXPECT_EQ(error({{105, 104, why, {}}}), FrameError::out_of_range);
+    EXPECT_EQ(error({{105, 108, why, {}}}), FrameError::out_of_range);
+    EXPECT_EQ(error({{106, 106, why, {}}, {105, 105, why, {}}}), FrameError::out_of_range);
+    EXPECT_EQ(error({{105, 106, why, {}}, {106, 107, why, {}}}), FrameError::out_of_range);
+    EXPECT_EQ(error({{105, 105, AbsentReason{3}, {}}}), FrameError::out_of_range);
+}
+
 TEST(Batch, MayHaveLostAllItsRecords) {
     const auto body = encode_batch({9, 5, 8, 77}, {});
     std::vector<BatchRecord> records;
@@ -144,20 +170,20 @@ TEST(Batch, SpansTheMostSeqsThereMayBe) {
     EXPECT_TRUE(decode_batch_head(body));
 }
 
-/// Table, root pointer, four words of data, list pointer, tag word, then the records: as the
-/// encoder lays it out, but with one record too many.
+/// Table, root pointer, four words of data, two list pointers (the second is none), tag word, then
+/// the records: as the encoder lays it out, but with one record too many.
 TEST(Batch, RefusesTooManyRecords) {
     constexpr std::uint64_t kWordsEach = 7;
     constexpr std::uint64_t kCount = kBatchRecordsMax + 1;
     const auto like = encode_batch({9, 1, kBatchRecordsMax}, std::vector{record(1, 1)});
-    base::Bytes body((8 + kCount * kWordsEach) * 8);
+    base::Bytes body((9 + kCount * kWordsEach) * 8);
     for (std::size_t at = 1; at < 6; ++at) set_word(body, at, word(like, at));
-    set_word(body, 0, (7 + kCount * kWordsEach) << 32U);
-    set_word(body, 6, 1U | (kCount * kWordsEach << 35U) | (7ULL << 32U));
-    set_word(body, 7, (kCount << 2U) | (word(like, 7) >> 32U << 32U));
+    set_word(body, 0, (8 + kCount * kWordsEach) << 32U);
+    set_word(body, 6, 1U | (1U << 2U) | (kCount * kWordsEach << 35U) | (7ULL << 32U));
+    set_word(body, 8, (kCount << 2U) | (word(like, 8) >> 32U << 32U));
     EXPECT_EQ(decode_batch_head(body).error(), FrameError::out_of_range);
     EXPECT_EQ(error_of(body), FrameError::out_of_range);
-    set_word(body, 7, ((kCount - 1) << 2U) | (word(like, 7) >> 32U << 32U));
+    set_word(body, 8, ((kCount - 1) << 2U) | (word(like, 8) >> 32U << 32U));
     EXPECT_TRUE(decode_batch_head(body));  // shows that it was the count
 }
 

@@ -141,9 +141,10 @@ TEST(HostileFrame, ALyingSegmentTableIsAnError) {
 
 // --- pointers that overlap ----------------------------------------------------
 
-/// Where the words of a flat batch lie: table, root pointer, four words of data, the list's
-/// pointer, its tag word, then seven words a record, of which the last three are pointers.
-constexpr std::size_t kRecordsAt = 8;
+/// Where the words of a flat batch lie: table, root pointer, four words of data, the lists'
+/// pointers (records, absent), the former's tag word, then seven words a record, of which the last
+/// three are pointers.
+constexpr std::size_t kRecordsAt = 9;
 constexpr std::size_t kRecordWords = 7;
 constexpr std::size_t kValueAt = 4, kTagsAt = 6;
 
