@@ -26,8 +26,8 @@ public:
 
     /// Another session: what it names is not joined with what an earlier one has.
     void begin_pass() { ++pass_; }
-    /// Records `entry.first` to `entry.last` of one run of `entry.peer`. Gives how many of them
-    /// stood here under no reason.
+    /// Records `entry.first` to `entry.last` of `entry.peer`, of the run that ends them. Gives how
+    /// many of them stood here under no reason.
     std::uint64_t add_range(const record::LedgerEntry& entry);
 
     bool is_changed() const { return !changes_.empty(); }

@@ -61,14 +61,13 @@ record::Seq ModelStore::position(const std::string& edge, record::Epoch epoch) c
     return found == contents_.positions.end() ? 0 : found->second.seq;
 }
 
-bool ModelStore::is_settled(const std::string& edge, record::Epoch epoch, record::Seq seq) const {
+bool ModelStore::is_settled(const std::string& edge, record::Seq seq) const {
     const bool is_passed = std::ranges::any_of(contents_.positions, [&](const auto& stored) {
         return stored.first.first == edge && stored.second.seq >= seq;
     });
     return !is_passed || std::ranges::any_of(contents_.ledger, [&](const auto& stored) {
         const auto& entry = stored.second.entry;
-        return entry.peer == edge && entry.epoch == epoch && entry.first <= seq &&
-               seq <= entry.last;
+        return entry.peer == edge && entry.first <= seq && seq <= entry.last;
     });
 }
 

@@ -38,7 +38,8 @@ public:
     /// The committed position in an epoch of an edge; 0: none.
     record::Seq position(const std::string& edge, record::Epoch epoch) const;
     /// Of a record that was not delivered: no position has passed it, or it stands in the ledger.
-    bool is_settled(const std::string& edge, record::Epoch epoch, record::Seq seq) const;
+    /// By seq: a gap is of the run in which it ends, and may begin in an earlier one.
+    bool is_settled(const std::string& edge, record::Seq seq) const;
 
     /// Another store takes its place, empty.
     void lose(std::uint64_t new_id);
