@@ -12,6 +12,7 @@ std::string_view to_string(LedgerReason reason) {
         case LedgerReason::conflated: return "conflated";
         case LedgerReason::expired: return "expired";
         case LedgerReason::parked: return "parked";
+        case LedgerReason::kept: return "kept";
         case LedgerReason::before_log: return "before-log";
         case LedgerReason::unknown_position: return "unknown-position";
     }

@@ -21,9 +21,10 @@ enum class LedgerReason : std::uint8_t {
     conflated = 6,     // superseded by a newer value of a `latest` tag
     expired = 7,
     parked = 8,  // the sink refused the record for good
+    kept = 9,    // sent though its segment is gone, and not acknowledged yet
     // What only an it-agent's ledger has, as an edge's Gap tells it:
-    before_log = 9,         // trimmed, or written by a spool that is gone
-    unknown_position = 10,  // this it-agent's position is not in the edge's log
+    before_log = 10,        // trimmed, or written by a spool that is gone
+    unknown_position = 11,  // this it-agent's position is not in the edge's log
 };
 /// "dropped", "torn-tail", …; "?" for a number that is none of them.
 std::string_view to_string(LedgerReason reason);

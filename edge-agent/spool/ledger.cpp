@@ -22,7 +22,8 @@ void widen(LedgerEntry& entry, const LedgerEntry& by) {
 }
 
 bool is_note(LedgerReason reason) {
-    return reason == LedgerReason::torn_tail || reason == LedgerReason::cursor_freed;
+    return reason == LedgerReason::torn_tail || reason == LedgerReason::cursor_freed ||
+           reason == LedgerReason::kept;
 }
 
 }  // namespace
@@ -39,6 +40,10 @@ Ledger::Ledger(std::vector<LedgerRow> stored) {
         auto& owner = peer(row.entry.peer);
         owner.pass = std::max(owner.pass, row.pass + 1);
         next_id_ = std::max(next_id_, row.id + 1);
+        if (row.entry.reason == LedgerReason::kept) {
+            owner.kept.emplace(row.entry.last, std::move(row));
+            continue;
+        }
         if (!row.settled) {
             owner.pending.emplace(row.entry.first, std::move(row));
             continue;
@@ -99,8 +104,11 @@ void Ledger::add_range(const LedgerEntry& range, record::Seq sent_to) {
 bool Ledger::joins(const LedgerRow& row, const LedgerEntry& piece, record::Seq sent_to,
                    bool crowded) {
     const auto& entry = row.entry;
-    return entry.tag == 0 && entry.reason == piece.reason && entry.last + 1 == piece.first &&
-           row.sent_to == 0 && sent_to == 0 && (entry.epoch == piece.epoch || crowded);
+    if (entry.tag != 0 || entry.reason != piece.reason || entry.last + 1 != piece.first)
+        return false;
+    const bool alike = entry.epoch == piece.epoch;
+    if (row.sent_to >= entry.last) return alike && sent_to >= piece.last;
+    return row.sent_to == 0 && sent_to == 0 && (alike || crowded);
 }
 
 void Ledger::add_piece(Peer& peer, LedgerEntry piece, record::Seq sent_to) {
@@ -111,6 +119,7 @@ void Ledger::add_piece(Peer& peer, LedgerEntry piece, record::Seq sent_to) {
         if (!joins(row, piece, sent_to, crowded)) continue;
         if (row.entry.epoch != piece.epoch) row.entry.epoch = 0;
         widen(row.entry, piece);
+        row.sent_to = sent_to;
         return put(row);
     }
     LedgerRow row{next_id_++, std::move(piece), peer.pass, false, sent_to};
@@ -123,6 +132,18 @@ void Ledger::add_records(LedgerEntry entry) {
     LedgerRow row{next_id_++, std::move(entry), owner.pass, false, 0};
     put(row);
     owner.pending.emplace(row.entry.first, std::move(row));
+}
+
+void Ledger::add_kept(LedgerEntry entry) {
+    entry.reason = LedgerReason::kept;
+    auto& owner = peer(entry.peer);
+    LedgerRow row{next_id_++, std::move(entry), owner.pass, false, 0};
+    put(row);
+    if (const auto same = owner.kept.find(row.entry.last); same != owner.kept.end()) {
+        erase(same->second);
+        owner.kept.erase(same);
+    }
+    owner.kept.emplace(row.entry.last, std::move(row));
 }
 
 void Ledger::add_note(const LedgerEntry& entry) {
@@ -145,11 +166,10 @@ Ledger::Pending::iterator Ledger::update(Peer& peer, Pending::iterator at, const
     return next;
 }
 
-void Ledger::settle(std::string_view name, record::Seq position,
-                    std::optional<std::uint64_t> kept_records) {
+void Ledger::settle(std::string_view name, record::Seq position) {
     auto& owner = peer(name);
     std::vector<LedgerEntry> ranges, records;
-    auto kept_delivered = kept_records.value_or(0);
+    const bool by_kept = owner.kept.contains(position);
     for (auto at = owner.pending.begin(); at != owner.pending.end() && at->first <= position;) {
         auto row = at->second;
         if (row.entry.tag != 0) {
@@ -159,7 +179,7 @@ void Ledger::settle(std::string_view name, record::Seq position,
         // What had been sent is delivered after all. So is all of it, where the position lies
         // within and is no kept record's.
         const bool within = row.entry.last > position;
-        const auto delivered = within && !kept_records ? position : std::min(position, row.sent_to);
+        const auto delivered = within && !by_kept ? position : std::min(position, row.sent_to);
         if (!cut_front(row, delivered)) {
             erase(row);
             at = owner.pending.erase(at);
@@ -182,19 +202,34 @@ void Ledger::settle(std::string_view name, record::Seq position,
             at = owner.pending.erase(at);
         }
     }
+    settle_kept(owner, position, ranges);
     for (auto at = owner.pending.begin(); at != owner.pending.end() && at->first <= position;) {
-        kept_delivered -= std::min(kept_delivered, at->second.entry.records);
         records.push_back(at->second.entry);
         erase(at->second);
         at = owner.pending.erase(at);
     }
-    for (auto& range : ranges) {
-        const auto delivered = std::min(kept_delivered, range.records);
-        range.records -= delivered;
-        kept_delivered -= delivered;
+    for (const auto& range : ranges)
         if (range.records > 0) merge(owner, range, owner.pass);
-    }
     for (const auto& entry : records) merge(owner, entry, owner.pass);
+}
+
+void Ledger::settle_kept(Peer& peer, record::Seq position, std::vector<LedgerEntry>& ranges) {
+    while (!peer.kept.empty() && peer.kept.begin()->first <= position) {
+        const auto& sent = peer.kept.begin()->second.entry;
+        auto delivered = sent.records;
+        for (auto at = peer.pending.lower_bound(sent.first);
+             at != peer.pending.end() && at->first <= sent.last; ++at)
+            if (at->second.entry.tag != 0)  // left out of it
+                delivered -= std::min(delivered, at->second.entry.records);
+        for (auto& range : ranges) {
+            if (range.last < sent.first || sent.last < range.first) continue;
+            const auto of_range = std::min(delivered, range.records);
+            range.records -= of_range;
+            delivered -= of_range;
+        }
+        erase(peer.kept.begin()->second);
+        peer.kept.erase(peer.kept.begin());
+    }
 }
 
 void Ledger::resume(std::string_view name, record::Seq position, record::Seq log_first) {
@@ -209,6 +244,10 @@ void Ledger::resume(std::string_view name, record::Seq position, record::Seq log
         } else {
             ++at;
         }
+    }
+    for (auto at = owner.kept.upper_bound(position); at != owner.kept.end();) {
+        erase(at->second);
+        at = owner.kept.erase(at);
     }
     // Of what was in flight the far side has what its position says, once it acknowledges that.
     for (auto& [first, row] : owner.pending) {
@@ -258,14 +297,27 @@ void Ledger::fold_oldest() {
     put(total);
 }
 
-std::vector<std::pair<record::Epoch, record::Seq>> Ledger::sent_and_dropped(
+bool Ledger::may_be_at(std::string_view name, record::Epoch epoch, record::Seq seq) const {
+    const auto* known = find(name);
+    if (known == nullptr) return false;
+    const auto sent = known->kept.find(seq);
+    if (sent != known->kept.end() && sent->second.entry.epoch == epoch) return true;
+    return std::ranges::any_of(known->pending, [&](const auto& each) {
+        const auto& row = each.second;
+        return row.entry.epoch == epoch && seq <= std::min(row.sent_to, row.entry.last);
+    });
+}
+
+std::vector<std::pair<record::Epoch, record::Seq>> Ledger::possible_positions(
     std::string_view name) const {
-    std::vector<std::pair<record::Epoch, record::Seq>> sent;
-    if (const auto* known = find(name))
-        for (const auto& [first, row] : known->pending)
-            if (row.sent_to != 0)
-                sent.emplace_back(row.entry.epoch, std::min(row.sent_to, row.entry.last));
-    return sent;
+    std::vector<std::pair<record::Epoch, record::Seq>> positions;
+    const auto* known = find(name);
+    if (known == nullptr) return positions;
+    for (const auto& [first, row] : known->pending)
+        if (row.sent_to != 0)
+            positions.emplace_back(row.entry.epoch, std::min(row.sent_to, row.entry.last));
+    for (const auto& [last, row] : known->kept) positions.emplace_back(row.entry.epoch, last);
+    return positions;
 }
 
 LedgerSums Ledger::settled(std::string_view name) const {
@@ -292,8 +344,10 @@ std::vector<LedgerRow> Ledger::rows() const {
     std::vector<LedgerRow> rows;
     rows.reserve(settled_.size());
     for (const auto& [id, row] : settled_) rows.push_back(row);
-    for (const auto& [name, owner] : peers_)
+    for (const auto& [name, owner] : peers_) {
         for (const auto& [first, row] : owner.pending) rows.push_back(row);
+        for (const auto& [last, row] : owner.kept) rows.push_back(row);
+    }
     return rows;
 }
 

@@ -35,14 +35,15 @@ public:
         for (std::size_t i = 0; i < kReasons; ++i) by_reason_[i] += more.by_reason_[i];
     }
     std::uint64_t of(record::LedgerReason reason) const { return by_reason_[index(reason)]; }
-    /// Of all reasons that leave out what was accepted; torn tails and freed cursors are notes.
+    /// Of all reasons that leave out what was accepted; torn tails, freed cursors and kept records
+    /// that were sent are notes.
     std::uint64_t all() const;
 
 private:
     static std::size_t index(record::LedgerReason reason) {
         return static_cast<std::size_t>(reason) % kReasons;
     }
-    static constexpr std::size_t kReasons = 9;
+    static constexpr std::size_t kReasons = 12;
     std::array<std::uint64_t, kReasons> by_reason_{};
 };
 
@@ -58,17 +59,21 @@ public:
     /// A note that is no part of the count: settled at once.
     void add_note(const record::LedgerEntry& entry);
 
-    /// The destination has everything up to `position`. `kept_records`: it was reached by records
-    /// of the table `kept`, so many of them newly.
-    void settle(std::string_view peer, record::Seq position,
-                std::optional<std::uint64_t> kept_records);
+    /// Records of the table `kept`, sent as one entry. Whether the destination has them is not
+    /// known until settle() or resume() tells; they stand in a range of what was dropped, too.
+    void add_kept(record::LedgerEntry entry);
+
+    /// The destination has everything up to `position`.
+    void settle(std::string_view peer, record::Seq position);
     /// A session goes on behind `position`; what was decided beyond it is decided anew. Nothing
     /// below `log_first` is in the log any more.
     void resume(std::string_view peer, record::Seq position, record::Seq log_first);
 
-    /// The newest records of each run that had been sent to `peer` when they were dropped: it may
-    /// have them, though the log can not show it any more.
-    std::vector<std::pair<record::Epoch, record::Seq>> sent_and_dropped(
+    /// `peer` may be at this position, though the log can not show it any more: what lay before it
+    /// had been sent, or perhaps, when it was dropped; or an entry of kept records ends there.
+    bool may_be_at(std::string_view peer, record::Epoch epoch, record::Seq seq) const;
+    /// The newest such positions of each run.
+    std::vector<std::pair<record::Epoch, record::Seq>> possible_positions(
         std::string_view peer) const;
 
     LedgerSums settled(std::string_view peer) const;
@@ -91,6 +96,7 @@ private:
     using Pending = std::multimap<record::Seq, record::LedgerRow>;  // by first seq
     struct Peer {
         Pending pending;
+        std::map<record::Seq, record::LedgerRow> kept;  // by last seq: the ends of what was sent
         std::uint64_t pass = 1;
         LedgerSums settled;
     };
@@ -106,6 +112,8 @@ private:
     static std::uint64_t count_range(const Peer& peer, record::Seq first, record::Seq last);
     /// Takes a pending range out up to `seq`; false where nothing of it is left.
     bool cut_front(record::LedgerRow& row, record::Seq seq);
+    /// Settled ranges lose what was delivered of them out of `kept`, up to `position`.
+    void settle_kept(Peer& peer, record::Seq position, std::vector<record::LedgerEntry>& ranges);
     Pending::iterator update(Peer& peer, Pending::iterator at, const record::LedgerRow& row);
     void merge(Peer& peer, const record::LedgerEntry& entry, std::uint64_t pass);
     record::LedgerRow& merged_row(const record::LedgerEntry& entry, std::uint64_t pass);

@@ -57,7 +57,7 @@ class NewestIndex {
 public:
     NewestIndex() = default;
     /// Before the first pass has begun: a pass borrows it.
-    NewestIndex(NewestIndex&&) = default;
+    NewestIndex(NewestIndex&&) noexcept = default;
     NewestIndex(const NewestIndex&) = delete;
     NewestIndex& operator=(const NewestIndex&) = delete;
     ~NewestIndex() = default;

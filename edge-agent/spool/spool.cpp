@@ -1,7 +1,6 @@
 #include "edge-agent/spool/spool.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -35,7 +34,8 @@ public:
           upkeep_(
               options_, recovered.saved,
               {segments_, cursors_, tags_, writer_, ledger_, kept_, receipts_},
-              [this](const std::string& destination) { return sent_to(destination); }, now) {
+              [this](const std::string& destination) { return sent_to(destination); }, now),
+          synced_at_start_(writer_.synced()) {
         upkeep_.remove(std::move(recovered.leftovers));
         upkeep_.save_soon();
     }
@@ -105,9 +105,7 @@ private:
         tunnel::Position claimed{};
         bool claim_acknowledged = false;
         std::uint64_t store = 0;
-        /// Kept entries that were given: where each ends, and how many of its records count.
-        std::deque<std::pair<record::Seq, std::uint64_t>> kept{};
-        std::optional<tunnel::Gap> held{};  // until the ledger has it
+        std::optional<ReadResult> held{};  // until the ledger has it
         std::uint64_t held_for = 0;
         bool behind = false;
         bool in_pass = false;  // the entry that was given last
@@ -116,14 +114,13 @@ private:
     LogView view() const { return {options_, epoch_, segments_, writer_, kept_}; }
     bool is_full_for(std::size_t bytes) const;
     record::Seq sent_to(const std::string& destination) const;
-    bool may_have_been_sent(const std::string& destination, const tunnel::Position& position) const;
     void find_place(const std::string& destination, Reading& reading);
     /// A session's position is being looked up: until it is found nothing goes.
     bool is_finding_place() const;
     void move_cursor(const std::string& destination, std::uint64_t store,
                      const tunnel::Position& position);
     bool must_hold(const std::string& destination, const tunnel::Gap& gap);
-    void note_kept(const std::string& destination, Reading& reading);
+    bool must_hold_kept(const std::string& destination, const Reading& reading, const Entry& entry);
     bool is_in_pass(const std::string& destination, const Reading& reading, const Entry& entry);
     std::optional<DiskJob> next_commit(base::Now now);
     /// Every cursor and every open reader is past this seq.
@@ -143,7 +140,9 @@ private:
     Upkeep upkeep_;
     std::map<std::string, Reading, std::less<>> readers_;
     /// How far the last session of each destination got: its far side may well have all of that.
+    /// What earlier starts sent, nobody knows: perhaps all of it.
     std::map<std::string, record::Seq> sent_before_;
+    record::Seq synced_at_start_;
     std::uint64_t next_job_ = 1;
     bool waits_for_room_ = false;  // the next commit, for segments to go
     std::uint64_t read_errors_ = 0;
@@ -188,7 +187,7 @@ std::vector<tunnel::Run> SpoolCore::runs() const {
     for (const auto& cursor : cursors_.all()) {
         const auto& [epoch, seq, checksum] = cursor.position;
         if (epoch != 0 && seq < log_first) name({epoch, seq + 1, seq}, false);
-        for (const auto& [sent_epoch, sent] : ledger_.sent_and_dropped(cursor.destination))
+        for (const auto& [sent_epoch, sent] : ledger_.possible_positions(cursor.destination))
             name({sent_epoch, sent + 1, sent}, false);
     }
     // Of two that end alike the empty one, of the older epoch, stands first.
@@ -215,7 +214,7 @@ record::Seq SpoolCore::sent_to(const std::string& destination) const {
     if (reading != readers_.end() && !reading->second.log.is_unchecked())
         return reading->second.log.next_seq() - 1;
     const auto sent = sent_before_.find(destination);
-    return sent == sent_before_.end() ? 0 : sent->second;
+    return sent == sent_before_.end() ? synced_at_start_ : sent->second;
 }
 
 std::optional<DiskJob> SpoolCore::next_job(base::Now now) {
@@ -306,9 +305,11 @@ void SpoolCore::open_reader(const std::string& destination, const tunnel::Resume
     close_reader(destination);
     const auto* cursor = cursors_.find(destination);
     SALLYPORT_ASSERT(cursor != nullptr);  // sessions of others are refused before they get here
-    // What was sent and has been dropped since, its far side may well have.
+    // What was sent and is gone since, its far side may well have.
     auto vouching = *cursor;
-    if (may_have_been_sent(destination, resume.position)) vouching.position = resume.position;
+    const auto& claimed = resume.position;
+    if (claimed.seq < view().first() && ledger_.may_be_at(destination, claimed.epoch, claimed.seq))
+        vouching.position = claimed;
     const auto opened = readers_.emplace(
         destination, Reading{LogReader(view(), resume, vouching), resume.position});
     find_place(destination, opened.first->second);
@@ -332,13 +333,13 @@ ReadResult SpoolCore::read(const std::string& destination) {
     if (!reading.held) {
         auto result = reading.log.read();
         find_place(destination, reading);
-        if (const auto* entry = std::get_if<Entry>(&result)) {
-            note_kept(destination, reading);
-            reading.in_pass = is_in_pass(destination, reading, *entry);
-        }
+        const auto* entry = std::get_if<Entry>(&result);
         const auto* gap = std::get_if<tunnel::Gap>(&result);
-        if (gap == nullptr || !must_hold(destination, *gap)) return result;
-        reading.held = *gap;
+        if (entry != nullptr) reading.in_pass = is_in_pass(destination, reading, *entry);
+        const bool waits = (entry != nullptr && must_hold_kept(destination, reading, *entry)) ||
+                           (gap != nullptr && must_hold(destination, *gap));
+        if (!waits) return result;
+        reading.held = std::move(result);
         reading.held_for = ledger_.version();
         upkeep_.save_soon();
     }
@@ -374,17 +375,6 @@ bool SpoolCore::is_in_pass(const std::string& destination, const Reading& readin
     return goes_on || reading.behind;
 }
 
-bool SpoolCore::may_have_been_sent(const std::string& destination,
-                                   const tunnel::Position& position) const {
-    const auto sent = ledger_.sent_and_dropped(destination);
-    return position.seq < view().first() && std::ranges::any_of(
-                                                sent,
-                                                [&](const auto& each) {
-                                                    return each.first == position.epoch &&
-                                                           position.seq <= each.second;
-                                                });
-}
-
 void SpoolCore::find_place(const std::string& destination, Reading& reading) {
     reading.log.check();
     const auto place = reading.log.take_place();  // the position that is confirmed, or 0
@@ -416,13 +406,23 @@ bool SpoolCore::must_hold(const std::string& destination, const tunnel::Gap& gap
     return ledger_.version() != before || !is_ledgered(before);
 }
 
-void SpoolCore::note_kept(const std::string& destination, Reading& reading) {
+/// Kept records count as dropped until they are acknowledged. That they are sent is on disk first:
+/// if the acknowledgement is lost, the far side's position tells.
+bool SpoolCore::must_hold_kept(const std::string& destination, const Reading& reading,
+                               const Entry& entry) {
     const auto& seqs = reading.log.kept_seqs();
-    if (seqs.empty()) return;
     const auto* cursor = cursors_.find(destination);
     const auto from = std::max(cursor->position.seq + 1, cursor->counted_from);
-    const auto count = seqs.end() - std::ranges::lower_bound(seqs, from);
-    reading.kept.emplace_back(seqs.back(), static_cast<std::uint64_t>(count));
+    const auto counted = seqs.end() - std::ranges::lower_bound(seqs, from);
+    if (counted == 0) return false;
+    record::LedgerEntry sent;
+    sent.peer = destination;
+    sent.epoch = entry.epoch;
+    sent.first = entry.first;
+    sent.last = entry.last;
+    sent.records = static_cast<std::uint64_t>(counted);
+    ledger_.add_kept(std::move(sent));
+    return true;
 }
 
 std::uint64_t SpoolCore::leave_out(const std::string& destination, const Entry& entry,
@@ -460,14 +460,7 @@ void SpoolCore::advance_cursor(const std::string& destination, std::uint64_t sto
 void SpoolCore::move_cursor(const std::string& destination, std::uint64_t store,
                             const tunnel::Position& position) {
     if (!cursors_.advance(destination, store, position, segments_, writer_.synced())) return;
-    std::optional<std::uint64_t> kept_records;
-    const auto reader = readers_.find(destination);
-    if (reader != readers_.end()) {
-        auto& kept = reader->second.kept;
-        for (; !kept.empty() && kept.front().first <= position.seq; kept.pop_front())
-            kept_records = kept_records.value_or(0) + kept.front().second;
-    }
-    ledger_.settle(destination, position.seq, kept_records);
+    ledger_.settle(destination, position.seq);
 }
 
 }  // namespace

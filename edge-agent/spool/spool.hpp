@@ -142,7 +142,7 @@ public:
     virtual std::vector<tunnel::Run> runs() const = 0;
     virtual std::vector<Cursor> cursors() const = 0;
     virtual const SpoolStats& stats() const = 0;
-    /// Over all starts; where they are not exact is in the README, "Ledger".
+    /// Over all starts, exact: README, "Ledger".
     virtual std::vector<DestinationCounts> counts() const = 0;
     virtual std::vector<record::LedgerRow> ledger_rows() const = 0;
 

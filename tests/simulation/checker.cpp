@@ -108,6 +108,7 @@ void Checker::check() {
             check_acknowledged(edge, it);
             check_newest(edge, it);
             check_conflated(edge, it);
+            check_counts(edge, it);
             check_qualities(edge, it);
         }
     }
@@ -197,11 +198,33 @@ void Checker::check_ledger(const EdgeSite& edge, const ItSite& it) {
     for (const auto& identity : edge.log().promised()) {
         if (it.has_had(edge.qualified(), identity) || edge.lost_at_the_end(identity) ||
             watch_.was_passed_over(edge, it, identity) ||
+            watch_.conflated(edge, it).contains(identity) ||
             it.store().is_settled(edge.qualified(), identity.second))
             continue;
         run_.violate(fmt::format("P2: record {} of {} was passed at {}, and is not in its ledger",
                                  identity.second, edge.name(), it.name()));
         return;
+    }
+}
+
+/// P2: the edge's own count is what the stores had, exactly.
+void Checker::check_counts(const EdgeSite& edge, const ItSite& it) {
+    if (edge.core() == nullptr || edge.was_damaged() || it.changed_store()) return;
+    for (const auto& count : edge.core()->status(edge.host().now()).counts) {
+        if (count.destination != it.name()) continue;
+        const auto had = static_cast<std::uint64_t>(
+            std::ranges::count_if(edge.log().records(), [&](const auto& each) {
+                return each.first.second >= count.counted_from &&
+                       it.has_had(edge.qualified(), each.first);
+            }));
+        if (count.in_flight == 0 && count.delivered == had &&
+            count.accepted == count.delivered + count.left_out.all())
+            continue;
+        run_.violate(
+            fmt::format("P2: {} counts {} of {} as delivered, {} as left out and {} in flight to "
+                        "{}, which has {}",
+                        edge.name(), count.delivered, count.accepted, count.left_out.all(),
+                        count.in_flight, it.name(), had));
     }
 }
 

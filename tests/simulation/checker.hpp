@@ -55,6 +55,7 @@ private:
     void check_retained(const ItSite& it);
 
     void check_conflated(const EdgeSite& edge, const ItSite& it);
+    void check_counts(const EdgeSite& edge, const ItSite& it);
 
     bool is_excused_by_gap(const EdgeSite& edge, const ItSite& it, const Identity& identity) const;
     /// Newer durable records of each of its tags carry all that it carries, and `counts` says yes

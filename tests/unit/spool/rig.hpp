@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -94,6 +95,7 @@ public:
         tunnel::BatchRecord record;
         record.tag = spool_->tag(topic);
         record.flags = record::kHasValue;
+        if (latest_.contains(topic)) record.flags |= record::kLatest;
         record.arrival_time = now().wall;
         record.source_time = record.arrival_time;
         record.value = base::as_bytes(value);
@@ -102,6 +104,8 @@ public:
         accepted_.push_back({spool_->epoch(), *seq, topic, value});
         return true;
     }
+    /// Topics whose records are of class `latest` from now on.
+    void set_latest(std::set<std::string> topics) { latest_ = std::move(topics); }
     /// Records that differ in topic, length and bytes.
     void append_many(std::size_t count) {
         for (std::size_t i = 0; i < count; ++i, ++made_) {
@@ -118,6 +122,7 @@ public:
             spool_->complete(run(disk_, std::move(*job)), now());
             ++jobs;
         }
+        synced_[spool_->epoch()] = spool_->synced();
         return jobs;
     }
     /// Runs jobs, letting the time pass that the spool asks for, until everything is synced.
@@ -138,6 +143,11 @@ public:
         return records;
     }
     std::vector<Given>& accepted() { return accepted_; }
+    /// Was synced, as far as run_jobs() has seen: must not be lost.
+    bool is_promised(const Given& given) const {
+        const auto synced = synced_.find(given.epoch);
+        return synced != synced_.end() && given.seq <= synced->second;
+    }
 
     void open(const tunnel::Position& position = {}, const std::string& destination = kHq) {
         spool_->open_reader(destination, {1, position, 0});
@@ -191,6 +201,8 @@ private:
     record::Epoch epoch_ = 100;
     base::Duration clock_{};
     std::size_t made_ = 0;
+    std::set<std::string> latest_;
+    std::map<record::Epoch, record::Seq> synced_;
 };
 
 }  // namespace sallyport::spool
