@@ -20,11 +20,17 @@ struct SetAside {
 /// it may be open. Throws DatabaseError (disk) where the folder refuses.
 std::string set_aside(const std::string& path, base::WallTime now);
 
-/// `open()`; where it finds the file damaged, moves that aside and opens once more. `aside` tells
-/// about it. Any other DatabaseError, or a second damage, is thrown.
+/// `open()`; where it finds the file damaged, twice, moves that aside and opens once more. `aside`
+/// tells about it. Any other DatabaseError, or damage after that, is thrown. Twice, because SQLite
+/// calls a read that fails damage, and the next one may not fail.
 template <class Open>
 auto open_or_set_aside(const std::string& path, base::WallTime now, std::optional<SetAside>& aside,
                        Open open) {
+    try {
+        return open();
+    } catch (const DatabaseError& error) {
+        if (!error.is_damage()) throw;
+    }
     try {
         return open();
     } catch (const DatabaseError& error) {

@@ -2,6 +2,8 @@
 
 #include <fstream>
 
+#include <sqlite3.h>
+
 #include "tests/unit/storage/broker_store_fixture.hpp"
 
 namespace sallyport::storage {
@@ -39,6 +41,17 @@ TEST_F(SetAsideTest, ADamagedFileIsMovedWithItsLogAndAnEmptyOneBegun) {
     EXPECT_EQ(fs::file_size(aside_->moved_to), 8192U);
     apply({session("a")});
     EXPECT_EQ(load().sessions.size(), 1U);
+}
+
+TEST_F(SetAsideTest, AReadThatFailsOnceIsNoDamage) {
+    apply({session("a")});
+    int opened = 0;
+    const auto state = open_or_set_aside(path(), kNow, aside_, [&] {
+        if (++opened == 1) throw DatabaseError(SQLITE_CORRUPT, "a read failed");
+        return load();
+    });
+    EXPECT_EQ(state.sessions.size(), 1U);
+    EXPECT_FALSE(aside_);
 }
 
 TEST_F(SetAsideTest, NothingThatWasMovedBeforeIsOverwritten) {
