@@ -148,10 +148,15 @@ class Connection:
             self._read()
 
     def packets_now(self):
-        """What has arrived by now, without waiting longer than the one read that is due."""
-        self._read()
-        while found := self._take():
+        """What has arrived by now; waits for one read only where nothing has: messages of a
+        session that was left may have come with the CONNACK."""
+        found = self._take()
+        if not found:
+            self._read()
+            found = self._take()
+        while found:
             yield found
+            found = self._take()
 
     def _read(self):
         data = self.socket.recv(1 << 18)
