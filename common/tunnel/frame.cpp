@@ -460,7 +460,7 @@ base::Result<BatchHead, FrameError> decode_batch(base::ByteView body,
     records.clear();
     return parse<schema::Batch>(body, [&records](schema::Batch::Reader from) -> Answer {
         const auto list = from.getRecords();
-        const auto head = head_of(from, list.size());
+        auto head = head_of(from, list.size());
         if (!head) return head;
         record::Seq previous = 0;
         std::size_t absent = 0;
