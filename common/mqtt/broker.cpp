@@ -208,6 +208,12 @@ void Broker::protect(std::string_view filter) {
 void Broker::restore(const DurableState& state, base::Now now) {
     impl_->restore(state, now);
 }
+bool Broker::awaits(AckToken token) const {
+    return impl_->awaits(token);
+}
+bool Broker::has_session(std::uint64_t session) const {
+    return impl_->has_session(session);
+}
 bool Broker::restore_receipt(std::uint64_t session, std::uint16_t packet_id) {
     return impl_->restore_receipt(session, packet_id);
 }

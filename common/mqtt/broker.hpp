@@ -94,6 +94,7 @@ struct Published {
     /// Likewise, but it is the owner that had it (restore_receipt): it only acknowledges.
     bool already_yours = false;
     bool may_be_refused = false;  // its sender is told the reason of an acknowledgement (MQTT 5)
+    bool dup = false;             // as its sender says: it is not the first time
     /// Its session outlives the process, and `token.session` names it there, too: a receipt of the
     /// owner's has a use. That of another session dies with the connection.
     bool session_is_lasting = false;
@@ -176,6 +177,10 @@ public:
     /// Lets PUBACK or PUBREC leave. A failure code (>= 0x80) reaches v5 clients only; 3.1.1 has no
     /// way to say it and gets the plain acknowledgement.
     void acknowledge(AckToken token, ReasonCode reason, base::Now now);
+    /// Its client waits for acknowledge(token), or, of QoS 2, will. False for a QoS 1 publish whose
+    /// connection has ended, and where the session has.
+    bool awaits(AckToken token) const;
+    bool has_session(std::uint64_t session) const;
     /// Answers Released. A token of a session that is gone does nothing.
     void acknowledge_release(AckToken token, base::Now now);
     /// Fan-out and retaining of the owner's own message; makes no Published event.

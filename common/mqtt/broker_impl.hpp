@@ -91,6 +91,8 @@ public:
     void closed(base::ConnectionId id, base::Now now);
     void expire(base::Now now);
     void acknowledge(AckToken token, ReasonCode reason, base::Now now);
+    bool awaits(AckToken token);
+    bool has_session(std::uint64_t session_key) { return find_session(session_key) != nullptr; }
     void acknowledge_release(AckToken token, base::Now now);
     void publish(const Message& message, base::Now now);
     std::uint64_t publish_to_lasting(const Message& message, base::Now now);

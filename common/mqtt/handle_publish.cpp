@@ -31,6 +31,7 @@ Published to_event(const Session& session, const Publish& publish, AckToken toke
     event.token = token;
     event.may_be_refused =
         token.session != 0 && session.connection->attached()->version == Version::v5;
+    event.dup = publish.dup;
     event.session_is_lasting = session.lists_are_kept;
     return event;
 }
@@ -194,14 +195,19 @@ void Broker::Impl::forget_held(const Session& session, std::uint16_t packet_id,
     held_.erase({receipt.held_until, Held::Kind::receipt, session.key, packet_id});
 }
 
+bool Broker::Impl::awaits(AckToken token) {
+    Session* session = find_session(token.session);
+    if (session == nullptr) return false;
+    const auto* receipt = session->inbound.find(token.packet_id);
+    return receipt != nullptr && receipt->generation == token.generation &&
+           receipt->state == InboundReceipts::State::with_owner;
+}
+
 void Broker::Impl::acknowledge(AckToken token, ReasonCode reason, base::Now now) {
     now_ = now;
+    if (!awaits(token)) return;
     Session* session = find_session(token.session);
-    if (session == nullptr) return;
     auto* receipt = session->inbound.find(token.packet_id);
-    if (receipt == nullptr || receipt->generation != token.generation ||
-        receipt->state != InboundReceipts::State::with_owner)
-        return;
     const Connection* connection = online(*session);
     const bool is_v3 =
         connection != nullptr && std::get<Attached>(connection->state).version == Version::v3_1_1;

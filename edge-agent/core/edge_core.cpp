@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "common/base/mutants.hpp"
-#include "common/mqtt/topic.hpp"
 #include "common/tunnel/frame.hpp"
 
 namespace sallyport::edge_core {
@@ -49,10 +48,15 @@ std::vector<std::optional<ingest::JsonCodec>> codecs_of(
 
 /// What the log keeps of a QoS 2 publish, so that its resend after a restart is no second record.
 /// Of a session that dies with the process nothing is sent again.
-std::optional<spool::Receipt> receipt_of(const mqtt::Published& published) {
+std::optional<spool::Receipt> receipt_of(const mqtt::Published& published, bool awaits_delivery) {
+    if (awaits_delivery && published.qos != mqtt::Qos::at_most_once)
+        return DeliveryAcks::receipt_of(published);
     if (published.qos != mqtt::Qos::exactly_once || !published.session_is_lasting)
         return std::nullopt;
-    return spool::Receipt{0, published.token.session, published.token.packet_id};
+    spool::Receipt receipt;
+    receipt.session = published.token.session;
+    receipt.packet_id = published.token.packet_id;
+    return receipt;
 }
 
 }  // namespace
@@ -73,6 +77,7 @@ EdgeCore::EdgeCore(EdgeOptions options, std::unique_ptr<spool::Spool> spool,
       publishers_(policies_of(options_.forwards)),
       publisher_saves_(publishers_),
       uplink_(uplink_options(options_), *spool_, now),
+      delivery_acks_(*spool_, broker_),
       started_(now.wall),
       spool_since_(now.wall),
       spool_bytes_in_(now.instant, kGrowthTimeConstant) {
@@ -102,9 +107,7 @@ void EdgeCore::start(const std::vector<ingest::TagPublisher>& publishers, base::
 
 void EdgeCore::restore(const mqtt::DurableState& state, base::Now now) {
     broker_.restore(state, now);
-    for (const auto& receipt : spool_->receipts())
-        if (!broker_.restore_receipt(receipt.session, receipt.packet_id))
-            spool_->release(receipt.session, receipt.packet_id);
+    delivery_acks_.restore();
 }
 
 void EdgeCore::opened(base::ConnectionId id, const base::Peer& peer, base::Now now) {
@@ -187,6 +190,7 @@ void EdgeCore::handle(const mqtt::ClientGone& gone, base::Now now) {
 }
 
 void EdgeCore::handle(const mqtt::Released& released, base::Now now) {
+    delivery_acks_.released(released.token);
     const auto ticket = spool_->release(released.token.session, released.packet_id);
     if (spool_->is_released(ticket))
         broker_.acknowledge_release(released.token, now);
@@ -203,6 +207,7 @@ void EdgeCore::handle(const mqtt::Published& published, base::Now now) {
         acknowledge(mqtt::ReasonCode::success);
         return;
     }
+    if (delivery_acks_.join(published)) return;
     if (published.topic.size() > tunnel::kTopicBytesMax && classifier_.rule_of(published.topic)) {
         ++refused_topics_;
         acknowledge(mqtt::ReasonCode::topic_name_invalid);
@@ -234,7 +239,7 @@ void EdgeCore::handle(const mqtt::Published& published, base::Now now) {
         record.flags |= record::kLatest;
     read_payload(record, rule);
     const ingest::Update update{published.client_id, *tag, rule, record.quality, published.is_will};
-    if (accept(std::move(record), published, now)) publishers_.published(update, now);
+    if (accept(std::move(record), published, rule, now)) publishers_.published(update, now);
 }
 
 /// What the payload says of its value, where the rule has a codec.
@@ -251,15 +256,21 @@ void EdgeCore::read_payload(tunnel::BatchRecord& record, std::size_t rule) {
 }
 
 /// False: shed, or its sender is cut off; then the far side is told nothing of it.
-bool EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& published, base::Now now) {
+bool EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& published,
+                      std::size_t rule, base::Now now) {
     const bool at_most_once = published.qos == mqtt::Qos::at_most_once;
-    const auto receipt = receipt_of(published);
+    const auto receipt = receipt_of(published, options_.forwards[rule].ack_delivered);
+    const bool must_stay = receipt && receipt->awaits_delivery;
+    if (must_stay && !delivery_acks_.has_room()) {
+        refuse(published, now);
+        return false;
+    }
     if (waiting_.empty()) {
         if (const auto seq = spool_->append(record, now, receipt)) {
             ++forwarded_;
             record.seq = *seq;
             note_value(record);
-            if (!at_most_once) pending_acks_.push_back({*seq, published.token});
+            if (!at_most_once) await_ack(*seq, published.token, receipt);
             return true;
         }
     }
@@ -270,9 +281,11 @@ bool EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& publish
         shed_qos0_ += base::mutant(base::Mutant::shed_not_counted) ? 0 : 1;
         return false;
     }
-    if (published.may_be_refused && spool_->refuses(record)) {
-        ++refused_full_;
-        broker_.acknowledge(published.token, mqtt::ReasonCode::quota_exceeded, now);
+    // What must stay is refused where a full log goes on by dropping others, and stands in nobody's
+    // way.
+    const bool is_alone = must_stay && !spool_->refuses(record);
+    if (spool_->refuses(record, must_stay) && (published.may_be_refused || is_alone)) {
+        refuse(published, now);
         return false;
     }
     if (!wait_for_room(std::move(record), published.token, receipt)) {
@@ -282,6 +295,25 @@ bool EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& publish
     note_value(waiting_.back().record);
     broker_.pause_publisher(published.token);
     return true;
+}
+
+/// Who cannot be told is cut off: it sends again, on its next connection.
+void EdgeCore::refuse(const mqtt::Published& published, base::Now now) {
+    ++refused_full_;
+    if (published.may_be_refused)
+        broker_.acknowledge(published.token, mqtt::ReasonCode::quota_exceeded, now);
+    else
+        broker_.disconnect_publisher(published.token, mqtt::ReasonCode::quota_exceeded, now);
+}
+
+void EdgeCore::await_ack(record::Seq seq, mqtt::AckToken token,
+                         std::optional<spool::Receipt> receipt) {
+    if (!receipt || !receipt->awaits_delivery) {
+        pending_acks_.push_back({seq, token});
+        return;
+    }
+    receipt->seq = seq;
+    delivery_acks_.wait(*receipt, token);
 }
 
 /// For whoever asks for the tags; a value that waits for room has its number when it has it.
@@ -316,7 +348,7 @@ void EdgeCore::admit_waiting(base::Now now) {
         if (waiting.token.session != 0 && !base::mutant(base::Mutant::waiting_publish_lost)) {
             ++forwarded_;
             newest_[waiting.record.tag].seq = *seq;
-            pending_acks_.push_back({*seq, waiting.token});
+            await_ack(*seq, waiting.token, waiting.receipt);
         }
         waiting_bytes_ -= waiting.bytes;
         waiting_.pop_front();
@@ -359,6 +391,7 @@ void EdgeCore::release_acks(base::Now now) {
         broker_.acknowledge(pending_acks_.front().token, mqtt::ReasonCode::success, now);
         pending_acks_.pop_front();
     }
+    delivery_acks_.settle(now);
     while (!pending_releases_.empty() && spool_->is_released(pending_releases_.front().ticket)) {
         broker_.acknowledge_release(pending_releases_.front().token, now);
         pending_releases_.pop_front();
@@ -461,45 +494,6 @@ void EdgeCore::shut_down(base::Now now) {
 std::optional<base::Notice> EdgeCore::next_notice() {
     if (auto notice = uplink_.next_notice()) return notice;
     return notices_.next();
-}
-
-record::TagsPage EdgeCore::tags(const record::TagsQuery& query) const {
-    record::TagsPage page;
-    const auto first = std::min<std::uint64_t>(query.from, newest_.size());
-    const auto end = std::min(newest_.size(), first + record::TagsQuery::kTagsLookedAtMax);
-    auto at = first;
-    for (; at < end && page.rows.size() < query.rows_max; ++at) {
-        const auto tag = static_cast<record::TagId>(at);
-        const auto topic = spool_->topic(tag);
-        if (!topic || !mqtt::matches(query.filter, *topic)) continue;
-        const auto quality = publishers_.quality(tag);
-        page.rows.push_back({std::string(*topic), newest_[tag], quality, quality,
-                             std::string(publishers_.publisher(tag))});
-    }
-    if (at < newest_.size()) page.next = at;
-    return page;
-}
-
-EdgeStatus EdgeCore::status(base::Now now, std::optional<std::uint64_t> disk_free_bytes) const {
-    EdgeStatus status;
-    status.broker = broker_.counters();
-    status.spool = spool_->stats();
-    status.tags = spool_->tag_count();
-    status.forwarded = forwarded_;
-    status.shed_qos0 = shed_qos0_;
-    status.pending_acks = pending_acks_.size();
-    status.refused_topics = refused_topics_;
-    status.unreadable_payloads = unreadable_payloads_;
-    status.unbelieved_times = unbelieved_times_;
-    status.refused_full = refused_full_;
-    status.counts = spool_->counts();
-    status.epoch = spool_->epoch();
-    status.started = started_;
-    status.spool_since = spool_since_;
-    status.uplink = uplink_.status(now);
-    status.outlook = outlook(status.spool, status.uplink, spool_bytes_in_.per_second(now.instant),
-                             disk_free_bytes);
-    return status;
 }
 
 }  // namespace sallyport::edge_core

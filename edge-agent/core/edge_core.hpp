@@ -14,6 +14,7 @@
 #include "common/mqtt/broker.hpp"
 #include "common/record/tag_view.hpp"
 #include "edge-agent/core/broker_saver.hpp"
+#include "edge-agent/core/delivery_acks.hpp"
 #include "edge-agent/core/spool_outlook.hpp"
 #include "edge-agent/ingest/classifier.hpp"
 #include "edge-agent/ingest/publisher_saves.hpp"
@@ -45,6 +46,7 @@ struct EdgeStatus {
     std::uint64_t unreadable_payloads = 0;  // of payload = "json": passed on as Uncertain
     std::uint64_t unbelieved_times = 0;     // likewise: the arrival's time stands for them
     std::uint64_t refused_full = 0;         // answered "quota exceeded": the spool was full
+    std::uint64_t delivery_acks = 0;  // publishes whose acknowledgement waits for every destination
     std::vector<spool::DestinationCounts> counts;
     record::Epoch epoch = 0;
     uplink::UplinkStatus uplink;
@@ -125,7 +127,10 @@ private:
     bool wait_for_room(tunnel::BatchRecord record, mqtt::AckToken token,
                        const std::optional<spool::Receipt>& receipt);
     void note_value(const tunnel::BatchRecord& record);
-    bool accept(tunnel::BatchRecord record, const mqtt::Published& published, base::Now now);
+    bool accept(tunnel::BatchRecord record, const mqtt::Published& published, std::size_t rule,
+                base::Now now);
+    void refuse(const mqtt::Published& published, base::Now now);
+    void await_ack(record::Seq seq, mqtt::AckToken token, std::optional<spool::Receipt> receipt);
     void record_quality(const ingest::QualityChanges& changes, base::Now now);
     void record_quality(const ingest::QualityChange& change, base::Now now);
     bool is_latest(record::TagId tag) const;
@@ -146,6 +151,7 @@ private:
     uplink::Uplink uplink_;
     std::deque<PendingAck> pending_acks_;
     std::deque<PendingRelease> pending_releases_;
+    DeliveryAcks delivery_acks_;
     std::deque<WaitingRecord> waiting_;
     std::size_t waiting_bytes_ = 0;
     std::string told_tunnel_state_;

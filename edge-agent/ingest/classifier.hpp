@@ -25,6 +25,7 @@ struct ForwardRule {
     QualityPolicy quality{};
     std::optional<JsonPlaces> json{};  // nothing: payloads are opaque
     DeliveryClass delivery_class = DeliveryClass::history;
+    bool ack_delivered = false;  // PUBACK and PUBREC wait for every destination
 };
 
 class Classifier {

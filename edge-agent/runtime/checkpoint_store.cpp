@@ -4,6 +4,8 @@
 
 #include <sqlite3.h>
 
+#include "edge-agent/spool/entry_format.hpp"
+
 namespace sallyport::edge_agent {
 namespace {
 
@@ -13,7 +15,8 @@ constexpr const char* kFromVersion0 =
     "ALTER TABLE cursors ADD COLUMN counted_from INTEGER NOT NULL DEFAULT 0;";
 constexpr const char* kFromVersion1 =
     "CREATE TABLE receipts (seq INTEGER PRIMARY KEY, session INTEGER NOT NULL,"
-    " packet_id INTEGER NOT NULL);";
+    " packet_id INTEGER NOT NULL, flags INTEGER NOT NULL, tag INTEGER NOT NULL,"
+    " digest INTEGER NOT NULL);";
 constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS tags (id INTEGER PRIMARY KEY, topic TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS cursors (destination TEXT PRIMARY KEY, store INTEGER NOT NULL,"
@@ -115,9 +118,13 @@ void CheckpointStore::save_receipts(const spool::Checkpoint& checkpoint) {
     auto gone = database_.prepare("DELETE FROM receipts WHERE seq = ?");
     for (const auto seq : checkpoint.receipts_gone) gone.with(stored(seq)).run();
     auto receipt = database_.prepare(
-        "INSERT OR REPLACE INTO receipts (seq, session, packet_id) VALUES (?, ?, ?)");
+        "INSERT OR REPLACE INTO receipts (seq, session, packet_id, flags, tag, digest)"
+        " VALUES (?, ?, ?, ?, ?, ?)");
     for (const auto& each : checkpoint.receipts)
-        receipt.with(stored(each.seq), stored(each.session), std::int64_t{each.packet_id}).run();
+        receipt
+            .with(stored(each.seq), stored(each.session), std::int64_t{each.packet_id},
+                  std::int64_t{spool::flags_of(each)}, stored(each.tag), stored(each.digest))
+            .run();
 }
 
 void CheckpointStore::save_number(std::string_view key, std::uint64_t value) {
@@ -177,10 +184,17 @@ spool::Checkpoint CheckpointStore::read() {
     while (runs.step())
         checkpoint.kept_runs.push_back({number(runs, 0), number(runs, 1), number(runs, 2)});
     checkpoint.ledger.put = ledger_.load();
-    auto receipts = database_.prepare("SELECT seq, session, packet_id FROM receipts");
-    while (receipts.step())
-        checkpoint.receipts.push_back({number(receipts, 0), number(receipts, 1),
-                                       static_cast<std::uint16_t>(number(receipts, 2))});
+    auto row =
+        database_.prepare("SELECT seq, session, packet_id, flags, tag, digest FROM receipts");
+    while (row.step()) {
+        auto& receipt = checkpoint.receipts.emplace_back();
+        receipt.seq = number(row, 0);
+        receipt.session = number(row, 1);
+        receipt.packet_id = static_cast<std::uint16_t>(number(row, 2));
+        spool::set_flags(receipt, static_cast<std::uint8_t>(number(row, 3)));
+        receipt.tag = static_cast<record::TagId>(number(row, 4));
+        receipt.digest = number(row, 5);
+    }
     checkpoint.tags_complete_below = load_number("tags_complete_below", 0);
     checkpoint.exists = checkpoint.tags_complete_below != 0;
     if (!checkpoint.exists) checkpoint.tags_complete_below = 1;

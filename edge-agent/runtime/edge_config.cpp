@@ -19,10 +19,8 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t kSpoolBytesMin = 64ULL << 20U;
 constexpr std::uint64_t kSpoolBytesMax = 64ULL << 40U;
 
-// Keys with one value in this version. The words of later versions stand beside it, so that a file
-// written for one is refused by name rather than misread.
-enum class OnlyOne { value };
-using Words = std::array<Word<OnlyOne>, 2>;
+// Words of later versions stand without a value, so that a file written for one is refused by name
+// rather than misread.
 constexpr std::array<Word<DeliveryClass>, 2> kClasses{
     {{"history", DeliveryClass::history}, {"latest", DeliveryClass::latest}}};
 enum class Payload { opaque, json };
@@ -37,7 +35,8 @@ constexpr std::array<Word<ingest::TimeFormat>, 6> kTimeFormats{
      {"ns", ingest::TimeFormat::ns}}};
 constexpr std::array<std::string_view, 4> kJsonKeys{"json_value", "json_quality", "json_time",
                                                     "json_time_format"};
-constexpr Words kAcks{{{"spooled", OnlyOne::value}, {"delivered", std::nullopt}}};
+constexpr std::array<Word<Ack>, 2> kAcks{
+    {{"spooled", Ack::spooled}, {"delivered", Ack::delivered}}};
 // The words as flags of ingest::QualityPolicy.
 constexpr std::array<Word<bool>, 2> kKeepOnDisconnect{{{"stale", false}, {"keep", true}}};
 constexpr std::array<Word<bool>, 2> kRestoreOnReconnect{{{"stale", false}, {"restore", true}}};
@@ -67,7 +66,7 @@ std::optional<ingest::JsonPlaces> read_codec(Table& table) {
     return std::nullopt;
 }
 
-ForwardSection read_forward(Table& table) {
+ForwardSection read_forward(Table& table, bool has_destinations) {
     ForwardSection forward;
     forward.filter = table.required_text("filter");
     if (forward.filter.starts_with('$'))
@@ -76,7 +75,11 @@ ForwardSection read_forward(Table& table) {
         table.error("filter", "is not a valid topic filter: " + config::in_quotes(forward.filter));
     forward.delivery_class = table.word<DeliveryClass>("class", kClasses, DeliveryClass::history);
     forward.json = read_codec(table);
-    table.word<OnlyOne>("ack", kAcks, OnlyOne::value);
+    forward.ack = table.word<Ack>("ack", kAcks, Ack::spooled);
+    if (forward.ack == Ack::delivered && forward.delivery_class != DeliveryClass::history)
+        table.error("ack", R"("delivered" needs class = "history")");
+    if (forward.ack == Ack::delivered && !has_destinations)
+        table.error("ack", R"("delivered" needs destinations in [relay]: nothing would ever be)");
     auto& quality = forward.quality;
     quality.stale_after = table.duration_or_off("stale_after", 1s, 24h * 365);
     quality.keep_on_disconnect = table.word<bool>("on_disconnect", kKeepOnDisconnect, false);
@@ -84,10 +87,11 @@ ForwardSection read_forward(Table& table) {
     return forward;
 }
 
-std::vector<ForwardSection> read_forwards(Document& document, config::Warnings& warnings) {
+std::vector<ForwardSection> read_forwards(Document& document, bool has_destinations,
+                                          config::Warnings& warnings) {
     std::vector<ForwardSection> forwards;
     for (auto& table : document.root().sections("forward")) {
-        auto forward = read_forward(table);
+        auto forward = read_forward(table, has_destinations);
         if (std::ranges::find(forwards, forward.filter, &ForwardSection::filter) != forwards.end())
             warnings.push_back("[[forward]] " + config::in_quotes(forward.filter) +
                                " stands twice: the first decides, the second never does");
@@ -140,7 +144,8 @@ EdgeConfig read_edge_config(Document document) {
     edge.tls = config::read_tls(document, edge.relay.has_value());
     edge.listeners = config::read_mqtt_listeners(document, edge.warnings);
     edge.broker = config::read_broker(document);
-    edge.forwards = read_forwards(document, edge.warnings);
+    const bool has_destinations = edge.relay && !edge.relay->destinations.empty();
+    edge.forwards = read_forwards(document, has_destinations, edge.warnings);
     edge.spool = read_spool(document);
     edge.http = config::read_http(document);
     edge.control = config::read_control(document, edge.agent);
@@ -167,7 +172,8 @@ std::vector<std::string> explain_topic(const EdgeConfig& config, std::string_vie
                     std::to_string(rule - config.forwards.begin() + 1) + ", filter " +
                     config::in_quotes(rule->filter) + ", class " +
                     (rule->delivery_class == DeliveryClass::latest ? "latest" : "history") +
-                    (rule->json ? ", payload json" : ""));
+                    (rule->json ? ", payload json" : "") +
+                    (rule->ack == Ack::delivered ? ", ack delivered" : ""));
     if (!config.relay || config.relay->destinations.empty()) {
         lines.emplace_back("to nobody: [relay] names no destinations");
         return lines;

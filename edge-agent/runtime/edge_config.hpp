@@ -12,12 +12,16 @@
 
 namespace sallyport::edge_agent {
 
+/// When a device's publish is acknowledged: when it is on disk, or when every destination has it.
+enum class Ack { spooled, delivered };
+
 /// [[forward]]: the first whose filter matches a topic decides on it; what none matches stays here.
 struct ForwardSection {
     std::string filter;  // a valid MQTT topic filter that does not begin with '$'
     ingest::DeliveryClass delivery_class = ingest::DeliveryClass::history;
     ingest::QualityPolicy quality{};
     std::optional<ingest::JsonPlaces> json{};  // nothing: payloads are opaque
+    Ack ack = Ack::spooled;
 };
 
 /// `drop-oldest`: whole segments go, through the ledger. `refuse`: publishers are refused, or wait.

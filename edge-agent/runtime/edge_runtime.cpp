@@ -37,8 +37,8 @@ edge_core::EdgeOptions core_options(const EdgeConfig& config, const std::string&
     options.name = config.agent.name;
     options.broker = ops::broker_limits(config.broker);
     for (const auto& forward : config.forwards)
-        options.forwards.push_back(
-            {forward.filter, forward.quality, forward.json, forward.delivery_class});
+        options.forwards.push_back({forward.filter, forward.quality, forward.json,
+                                    forward.delivery_class, forward.ack == Ack::delivered});
     if (config.relay) {
         options.destinations = config.relay->destinations;
         options.link_timers.ping_interval = config.relay->ping;

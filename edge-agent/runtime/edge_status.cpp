@@ -126,7 +126,8 @@ std::string status_json(const edge_core::EdgeStatus& status, const std::string& 
                                              {"unreadable_payloads", status.unreadable_payloads},
                                              {"unbelieved_times", status.unbelieved_times},
                                              {"refused_full", status.refused_full},
-                                             {"pending_acks", status.pending_acks}}},
+                                             {"pending_acks", status.pending_acks},
+                                             {"delivery_acks", status.delivery_acks}}},
                      {"counts", counts_json(status.counts)},
                      {"broker", ops::to_json(status.broker)}};
     ops::add_page(all, page(status, edge, now));

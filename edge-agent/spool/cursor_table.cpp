@@ -47,6 +47,12 @@ bool CursorTable::advance(std::string_view destination, std::uint64_t store,
     return true;
 }
 
+record::Seq CursorTable::delivered() const {
+    const auto slowest = std::ranges::min_element(
+        cursors_, {}, [](const Cursor& cursor) { return cursor.position.seq; });
+    return slowest == cursors_.end() ? 0 : slowest->position.seq;
+}
+
 record::Seq CursorTable::passed(const SegmentTable& segments, record::Seq synced) const {
     // Seqs rise over all epochs, so a seq alone says what lies before it; only a position of a run
     // that is not in the log says nothing about what is.

@@ -31,6 +31,8 @@ public:
     bool advance(std::string_view destination, std::uint64_t store,
                  const tunnel::Position& position, const SegmentTable& segments,
                  record::Seq synced);
+    /// The seq that every cursor has reached; 0 where there are none.
+    record::Seq delivered() const;
     /// Every cursor has passed this seq; `synced` where there are none.
     record::Seq passed(const SegmentTable& segments, record::Seq synced) const;
 

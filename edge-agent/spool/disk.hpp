@@ -49,6 +49,12 @@ struct Receipt {
     record::Seq seq = 0;
     std::uint64_t session = 0;
     std::uint16_t packet_id = 0;
+    bool is_exactly_once = true;
+    /// `ack = "delivered"`: it is acknowledged when every destination has passed the record.
+    bool awaits_delivery = false;
+    bool left_out = false;     // one has passed it without it: it is in the ledger
+    record::TagId tag = 0;     // of the record
+    std::uint64_t digest = 0;  // of what was published
     friend bool operator==(const Receipt&, const Receipt&) = default;
 };
 /// Kept records with `after` < seq < `below`, oldest first: at most `bytes_max` of bodies, but

@@ -204,6 +204,18 @@ void end_section(base::Bytes& local, std::size_t start) {
 
 }  // namespace
 
+std::uint8_t flags_of(const Receipt& receipt) {
+    return static_cast<std::uint8_t>((receipt.is_exactly_once ? 1U : 0U) |
+                                     (receipt.awaits_delivery ? 2U : 0U) |
+                                     (receipt.left_out ? 4U : 0U));
+}
+
+void set_flags(Receipt& receipt, std::uint8_t flags) {
+    receipt.is_exactly_once = (flags & 1U) != 0;
+    receipt.awaits_delivery = (flags & 2U) != 0;
+    receipt.left_out = (flags & 4U) != 0;
+}
+
 base::Bytes encode_local(std::span<const record::Tag> new_tags, std::span<const Receipt> receipts) {
     base::Bytes local;
     if (!new_tags.empty()) {
@@ -222,6 +234,9 @@ base::Bytes encode_local(std::span<const record::Tag> new_tags, std::span<const 
             push(local, receipt.seq);
             push(local, receipt.session);
             push(local, receipt.packet_id);
+            push(local, flags_of(receipt));
+            push(local, receipt.tag);
+            push(local, receipt.digest);
         }
         end_section(local, start);
     }
@@ -252,8 +267,13 @@ bool decode_receipts(base::ByteView content, std::vector<Receipt>& receipts) {
     for (; count > 0; --count, content = content.subspan(kReceiptBytes)) {
         if (content.size() < kReceiptBytes) return false;
         const auto* at = content.data();
-        receipts.push_back(
-            {get<std::uint64_t>(at), get<std::uint64_t>(at + 8), get<std::uint16_t>(at + 16)});
+        auto& receipt = receipts.emplace_back();
+        receipt.seq = get<std::uint64_t>(at);
+        receipt.session = get<std::uint64_t>(at + 8);
+        receipt.packet_id = get<std::uint16_t>(at + 16);
+        set_flags(receipt, get<std::uint8_t>(at + 18));
+        receipt.tag = get<std::uint32_t>(at + 19);
+        receipt.digest = get<std::uint64_t>(at + 23);
     }
     return true;
 }

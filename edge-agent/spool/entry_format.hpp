@@ -80,7 +80,7 @@ std::optional<EntryHeader> decode_entry_header(base::ByteView bytes, std::uint64
 bool is_intact(const EntryHeader& header, base::ByteView payload, std::uint64_t seed);
 
 /// What a receipt takes of a local part.
-constexpr std::size_t kReceiptBytes = 18;
+constexpr std::size_t kReceiptBytes = 31;
 
 /// The local part: sections of the log's own, never sent. Empty where there is nothing to say.
 struct LocalPart {
@@ -90,5 +90,8 @@ struct LocalPart {
 base::Bytes encode_local(std::span<const record::Tag> new_tags, std::span<const Receipt> receipts);
 /// Adds to `part`; sections it does not know are passed over. False: not a local part.
 bool decode_local(base::ByteView local, LocalPart& part);
+/// A receipt's three truths as one number, and back.
+std::uint8_t flags_of(const Receipt& receipt);
+void set_flags(Receipt& receipt, std::uint8_t flags);
 
 }  // namespace sallyport::spool

@@ -166,7 +166,7 @@ Ledger::Pending::iterator Ledger::update(Peer& peer, Pending::iterator at, const
     return next;
 }
 
-void Ledger::settle(std::string_view name, record::Seq position) {
+std::vector<LedgerEntry> Ledger::settle(std::string_view name, record::Seq position) {
     auto& owner = peer(name);
     std::vector<LedgerEntry> ranges, records;
     const bool by_kept = owner.kept.contains(position);
@@ -208,9 +208,10 @@ void Ledger::settle(std::string_view name, record::Seq position) {
         erase(at->second);
         at = owner.pending.erase(at);
     }
-    for (const auto& range : ranges)
-        if (range.records > 0) merge(owner, range, owner.pass);
+    std::erase_if(ranges, [](const LedgerEntry& range) { return range.records == 0; });
+    records.insert(records.begin(), ranges.begin(), ranges.end());
     for (const auto& entry : records) merge(owner, entry, owner.pass);
+    return records;
 }
 
 void Ledger::settle_kept(Peer& peer, record::Seq position, std::vector<LedgerEntry>& ranges) {

@@ -63,8 +63,9 @@ public:
     /// known until settle() or resume() tells; they stand in a range of what was dropped, too.
     void add_kept(record::LedgerEntry entry);
 
-    /// The destination has everything up to `position`.
-    void settle(std::string_view peer, record::Seq position);
+    /// The destination has everything up to `position`. Gives what of it the destination did not
+    /// get.
+    std::vector<record::LedgerEntry> settle(std::string_view peer, record::Seq position);
     /// A session goes on behind `position`; what was decided beyond it is decided anew. Nothing
     /// below `log_first` is in the log any more.
     void resume(std::string_view peer, record::Seq position, record::Seq log_first);

@@ -44,6 +44,7 @@ record::Seq LogWriter::append(const tunnel::BatchRecord& record, std::optional<R
     open_.add(next_seq_, record);
     if (receipt) {
         receipt->seq = next_seq_;
+        receipt->tag = record.tag;
         open_.add_receipt(*receipt);
     }
     pending_bytes_ += bytes;

@@ -16,13 +16,39 @@ void Receipts::add(const std::vector<Receipt>& synced) {
         if (const auto older = by_name_.find(name); older != by_name_.end()) forget(older->second);
         open_.emplace(receipt.seq, receipt);
         by_name_.emplace(name, receipt.seq);
-        if (open_.size() > kOpenReceiptsMax) forget(open_.begin()->first);
+        if (receipt.awaits_delivery) awaiting_.insert(receipt.seq);
+        if (open_.size() - awaiting_.size() > kOpenReceiptsMax) forget_oldest();
     }
+}
+
+/// Those that wait are few: as many as may (DeliveryAcks::kWaitingMax).
+void Receipts::forget_oldest() {
+    for (const auto& [seq, receipt] : open_)
+        if (!awaiting_.contains(seq)) return forget(seq);
+}
+
+void Receipts::passed(record::Seq seq) {
+    awaiting_.erase(awaiting_.begin(), awaiting_.upper_bound(seq));
+}
+
+void Receipts::leave_out(const record::LedgerEntry& entry) {
+    for (auto at = awaiting_.lower_bound(entry.first); at != awaiting_.end() && *at <= entry.last;
+         ++at) {
+        auto& receipt = open_.at(*at);
+        if (entry.tag != 0 && entry.tag != receipt.tag) continue;
+        receipt.left_out = lists_all_ = true;
+    }
+}
+
+bool Receipts::is_left_out(record::Seq seq) const {
+    const auto found = open_.find(seq);
+    return found != open_.end() && found->second.left_out;
 }
 
 void Receipts::forget(record::Seq seq) {
     const auto found = open_.find(seq);
     by_name_.erase({found->second.session, found->second.packet_id});
+    awaiting_.erase(seq);
     open_.erase(found);
     gone_.push_back(seq);
     lists_all_ = lists_all_ || gone_.size() > kOpenReceiptsMax;

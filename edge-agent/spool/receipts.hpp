@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -15,8 +16,8 @@
 
 namespace sallyport::spool {
 
-/// Beyond, the oldest is forgotten: were its publish sent again after a restart, it would be a new
-/// record.
+/// Of those that wait for no delivery; beyond, the oldest is forgotten: were its publish sent again
+/// after a restart, it would be a new record.
 constexpr std::size_t kOpenReceiptsMax = 65'536;
 
 class Receipts {
@@ -34,6 +35,14 @@ public:
     bool is_released(std::uint64_t ticket) const { return saved_ >= ticket; }
     /// Oldest first.
     std::vector<Receipt> open() const;
+
+    /// Every destination has passed what is up to `seq`.
+    void passed(record::Seq seq);
+    /// A destination did not get it.
+    void leave_out(const record::LedgerEntry& entry);
+    bool is_left_out(record::Seq seq) const;
+    /// Some publish waits for its record's delivery: the record must stay.
+    bool awaits_delivery() const { return !awaiting_.empty(); }
 
     /// Something has been released that no save has held.
     bool must_save() const { return released_ > saved_; }
@@ -55,8 +64,11 @@ private:
         }
     };
     void forget(record::Seq seq);
+    void forget_oldest();
 
     std::map<record::Seq, Receipt> open_;
+    std::set<record::Seq>
+        awaiting_;  // of open_: those that no cursor's move has decided; they stay
     std::unordered_map<Name, record::Seq, Hash> by_name_;
     /// The next save lists them all: the first of a start, and one behind a save that failed.
     bool lists_all_ = true;

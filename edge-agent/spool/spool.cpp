@@ -36,6 +36,7 @@ public:
               {segments_, cursors_, tags_, writer_, ledger_, kept_, receipts_},
               [this](const std::string& destination) { return sent_to(destination); }, now),
           synced_at_start_(writer_.synced()) {
+        receipts_.passed(delivered());
         upkeep_.remove(std::move(recovered.leftovers));
         upkeep_.save_soon();
     }
@@ -50,14 +51,16 @@ public:
     record::TagId last_tag() const override { return tags_.last_id(); }
 
     bool has_room() const override { return writer_.has_room() && !is_full(); }
-    bool is_full() const override { return is_full_for(options_.entry_bytes_max); }
-    bool refuses(const tunnel::BatchRecord& record) const override {
+    bool is_full() const override { return is_full_for(options_.entry_bytes_max, false); }
+    bool refuses(const tunnel::BatchRecord& record, bool must_stay) const override {
         // A small record is not let past a larger one that was refused.
-        return is_full_for(std::max(OpenEntry::encoded_bytes(record), options_.entry_bytes_max));
+        const auto bytes = std::max(OpenEntry::encoded_bytes(record), options_.entry_bytes_max);
+        return is_full_for(bytes, must_stay);
     }
     std::optional<record::Seq> append(const tunnel::BatchRecord& record, base::Now /*now*/,
                                       const std::optional<Receipt>& receipt) override {
-        if (!writer_.has_room() || refuses(record)) return std::nullopt;
+        const bool must_stay = receipt && receipt->awaits_delivery;
+        if (!writer_.has_room() || refuses(record, must_stay)) return std::nullopt;
         const auto seq = writer_.append(record, receipt);
         newest_.accepted(seq, record);
         return seq;
@@ -72,6 +75,8 @@ public:
         return receipts_.release(session, packet_id);
     }
     bool is_released(std::uint64_t ticket) const override { return receipts_.is_released(ticket); }
+    record::Seq delivered() const override { return cursors_.delivered(); }
+    bool is_left_out(record::Seq seq) const override { return receipts_.is_left_out(seq); }
 
     record::Epoch epoch() const override { return epoch_; }
     std::vector<tunnel::Run> runs() const override;
@@ -112,7 +117,7 @@ private:
     };
 
     LogView view() const { return {options_, epoch_, segments_, writer_, kept_}; }
-    bool is_full_for(std::size_t bytes) const;
+    bool is_full_for(std::size_t bytes, bool must_stay) const;
     record::Seq sent_to(const std::string& destination) const;
     void find_place(const std::string& destination, Reading& reading);
     /// A session's position is being looked up: until it is found nothing goes.
@@ -158,8 +163,9 @@ std::optional<DiskJob> SpoolCore::next_commit(base::Now now) {
 
 /// What is pending may not fill the rest of the log: a part of each segment's end stays empty, and
 /// entries have headers. Where this is too little after all, what is accepted waits in memory.
-bool SpoolCore::is_full_for(std::size_t bytes) const {
-    if (options_.when_full != WhenFull::refuse) return false;
+bool SpoolCore::is_full_for(std::size_t bytes, bool must_stay) const {
+    const bool drops = options_.when_full == WhenFull::drop_oldest && !receipts_.awaits_delivery();
+    if (drops && !must_stay) return false;
     if (writer_.failing() == DiskError::no_space) return true;
     const auto used = segments_.bytes() + upkeep_.doomed_bytes();
     const auto left = options_.max_bytes - std::min(used, options_.max_bytes);
@@ -460,7 +466,8 @@ void SpoolCore::advance_cursor(const std::string& destination, std::uint64_t sto
 void SpoolCore::move_cursor(const std::string& destination, std::uint64_t store,
                             const tunnel::Position& position) {
     if (!cursors_.advance(destination, store, position, segments_, writer_.synced())) return;
-    ledger_.settle(destination, position.seq);
+    for (const auto& entry : ledger_.settle(destination, position.seq)) receipts_.leave_out(entry);
+    receipts_.passed(delivered());
 }
 
 }  // namespace

@@ -113,11 +113,11 @@ public:
     virtual record::TagId last_tag() const = 0;
 
     virtual bool has_room() const = 0;
-    /// With when_full = refuse: the log, or its disk, takes no more until the destinations have
-    /// taken some of it. What comes is to be refused, or to wait.
+    /// With when_full = refuse, and while a record awaits delivery: the log, or its disk, takes no
+    /// more until the destinations have taken some of it. What comes is to be refused, or to wait.
     virtual bool is_full() const = 0;
-    /// append() would give nothing for that reason.
-    virtual bool refuses(const tunnel::BatchRecord& record) const = 0;
+    /// append() would give nothing for that reason. `must_stay`: its receipt awaits delivery.
+    virtual bool refuses(const tunnel::BatchRecord& record, bool must_stay = false) const = 0;
     /// Gives the record its seq (its own `seq` is ignored) and copies it into the open entry.
     /// Nothing where there is no room (see has_room).
     /// `receipt` (its `seq` is ignored), where there is one, is durable with the record.
@@ -136,6 +136,10 @@ public:
     /// The publish is over. is_released() tells for the ticket when that is durable.
     virtual std::uint64_t release(std::uint64_t session, std::uint16_t packet_id) = 0;
     virtual bool is_released(std::uint64_t ticket) const = 0;
+    /// Every destination has passed what is up to here; 0 where there are none.
+    virtual record::Seq delivered() const = 0;
+    /// Of a record with an open receipt that awaited this: one has passed it without it.
+    virtual bool is_left_out(record::Seq seq) const = 0;
 
     virtual record::Epoch epoch() const = 0;
     /// The runs in the log, oldest first, at most tunnel::kRunsMax, the current one last.

@@ -51,7 +51,8 @@ bool Upkeep::make_room(std::uint64_t bytes) {
     // The newest segment stays: where a single record is larger than the whole log, it goes on top.
     // A disk that stays full is a full log: it goes on in the room that it has.
     auto& segments = parts_.segments;
-    const bool drops = options_.when_full == WhenFull::drop_oldest;
+    const bool drops =
+        options_.when_full == WhenFull::drop_oldest && !parts_.receipts.awaits_delivery();
     const auto is_over = [&] {
         const bool is_full = segments.bytes() + bytes > options_.max_bytes ||
                              (parts_.writer.is_starved() && doomed_.empty());

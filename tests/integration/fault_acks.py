@@ -1,11 +1,17 @@
-"""What a device is told of what it sends: row 38 of the table of faults."""
+"""What a device is told of what it sends: rows 37 and 38 of the table of faults."""
+
+import socket
+import struct
+import time
+from collections import Counter
 
 import account
 from claims import claim, wait_for
 from fault_kills import restart_after_crash
 from fault_shim import AFTER, BEFORE, MIDDLE
 from flow import ARRIVAL_LIMIT_S, Flow
-from mqtt_client import Subscriber
+from harness import Plant
+from mqtt_client import (PUBACK, PUBLISH, PUBREC, V3, V5, Connection, Subscriber, packet, text)
 
 LOG, STORE = ".log", "broker.db"  # the two stores of an edge, by their files
 
@@ -48,3 +54,111 @@ def fault_38_edge_killed_between_its_stores(run):
         run.measured(f"{len(flow.device.sent_again)} sent again by the device, none is there twice")
         assert flow.device.sent_again, "no exchange was interrupted"
         run.row("38", "edge killed between its two stores, QoS 2", struck, tally, longest)
+
+
+def forward_delivered(plant, spool):
+    plant.rewrite(plant.edge, 'class = "history"', 'class = "history"\nack = "delivered"')
+    plant.rewrite(plant.edge, 'max_bytes = "1GiB"', spool)
+
+
+def publish_packet(topic, identifier, payload, qos, version=V5, again=False):
+    properties = b"\x00" if version == V5 else b""
+    number = struct.pack("!H", identifier) if qos else b""
+    return packet(PUBLISH, qos << 1 | (8 if again else 0), text(topic) + number + properties
+                  + payload)
+
+
+def read_answers(connection, seconds):
+    """What of acknowledgements comes within a time: {identifier: type}."""
+    answers, until = {}, time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        connection.socket.settimeout(left)
+        try:
+            for kind, _, body in connection.packets_now():
+                answers[struct.unpack_from("!H", body)[0]] = kind
+        except TimeoutError:
+            break
+    return answers
+
+
+@claim("row 37: devices whose acks wait for the far side, and that reconnect and send again all the "
+       "time, have each message there once", limit_s=150, beside=True)
+def fault_37_no_copies_pile_up(run):
+    rounds, pause_s = (60, 60) if run.long else (8, 0.5)
+    qos_of = {identifier: 1 + identifier % 2 for identifier in range(1, 21)}
+    packets = {identifier: publish_packet("plant/slow", identifier, b"%d" % identifier, qos)
+               for identifier, qos in qos_of.items()}
+    with Plant(run) as plant:
+        forward_delivered(plant, 'max_bytes = "1GiB"')
+        plant.start()
+        with Subscriber(plant.it_port, "plant/slow", qos=1, client="application", again=True,
+                        lasting=True) as application:
+            plant.relay.kill()
+            began = time.monotonic()
+            for number in range(rounds):
+                device = Connection(plant.edge_port, "device", V5, clean=False)
+                for message in packets.values():
+                    again = 8 if number else 0
+                    device.send(bytes([message[0] | again]) + message[1:])
+                answers = read_answers(device, pause_s)
+                assert not answers, f"answered though nothing was delivered: {answers}"
+                device.close()
+                if number == rounds // 2:
+                    plant.edge.kill()
+                    plant.edge.start()
+            waited = time.monotonic() - began
+            logged = plant.edge.status()["spool"]["synced_seq"]
+            device = Connection(plant.edge_port, "device", V5, clean=False)
+            for message in packets.values():
+                device.send(bytes([message[0] | 8]) + message[1:])
+            plant.relay.start()
+            back, answers = time.monotonic(), {}
+            while len(answers) < len(packets) and time.monotonic() < back + 60:
+                answers |= read_answers(device, 0.2)
+            took = time.monotonic() - back
+            wanted = {number: PUBREC if qos == 2 else PUBACK for number, qos in qos_of.items()}
+            assert answers == wanted, f"expected {wanted}, seen {answers}"
+            device.close()
+            wait_for("everything arrives", lambda: application.count() >= len(packets), 30)
+            arrived = Counter(bytes(message.payload) for message in application.messages)
+        assert arrived == Counter(b"%d" % number for number in packets), arrived
+        run.measured(f"acks of {len(packets)} messages waited {waited:.1f} s over {rounds} "
+                     f"reconnects and a kill; {logged} records in the log; all answered {took:.1f} s "
+                     "after the relay was back")
+        tally = account.Tally(len(packets), len(answers), len(arrived), [], 0)
+        run.row("37", "ack of delivery waits, device reconnects", rounds, tally, took)
+
+
+@claim("row 37: a 3.1.1 device with a short keep alive stays connected while the spool is full",
+       limit_s=150, beside=True)
+def fault_37_device_stays_at_a_full_spool(run):
+    keep_alive_s = 2
+    with Plant(run) as plant:
+        forward_delivered(plant, 'max_bytes = "64MiB"\nwhen_full = "refuse"')
+        plant.start()
+        plant.relay.kill()
+        filler = Connection(plant.edge_port, "filler")
+        sent = 0
+        while "spool is full" not in plant.edge.log():
+            # The last room is left for what is smaller than these.
+            filler.send(publish_packet("plant/fill", 0, bytes(900_000 if sent < 80 else 30_000), 0))
+            sent += 1
+            assert sent < 2000, "the spool never fills"
+            time.sleep(0.02)
+        device = Connection(plant.edge_port, "device", V3, keep_alive_s=keep_alive_s)
+        device.send(publish_packet("plant/slow", 1, b"1", 1, V3))
+        waits_s = 60 if run.long else 4 * keep_alive_s
+        answers = read_answers(device, waits_s)  # raises where the connection ends
+        assert not answers, answers
+        plant.relay.start()
+        back, answers = time.monotonic(), {}
+        while not answers and time.monotonic() < back + 60:
+            answers = read_answers(device, 0.2)
+        assert answers == {1: PUBACK}, answers
+        took = time.monotonic() - back
+        run.measured(f"the device with a keep alive of {keep_alive_s} s was kept for {waits_s} s at "
+                     f"a full spool, and answered {took:.1f} s after the relay was back")
+        run.row("37", "spool full, 3.1.1 device waits", 1, recovered_s=took)
+        filler.socket.shutdown(socket.SHUT_RDWR)
+        filler.close()
+        device.close()

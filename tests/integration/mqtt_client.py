@@ -110,8 +110,9 @@ class Message:
 class Connection:
     """One network connection with its CONNECT done. Raises OSError when it ends."""
 
-    def __init__(self, port, client, version=V5, clean=True, timeout_s=10.0, connect=None):
-        """`connect`: the packet that is sent instead of a plain one."""
+    def __init__(self, port, client, version=V5, clean=True, timeout_s=10.0, connect=None,
+                 keep_alive_s=0):
+        """`connect`: the packet that is sent instead of a plain one. It pings for nobody."""
         self.version = version
         self._received = bytearray()
         self.socket = socket.create_connection((HOST, port), timeout=timeout_s)
@@ -120,10 +121,9 @@ class Connection:
         if version == V5:
             expiry = b"" if clean else b"\x11\xff\xff\xff\xff"
             properties = varint(len(expiry)) + expiry
-        keep_alive = 0  # this client never idles by itself, and never closes for silence
         self.send(connect or packet(
             CONNECT, 0, text("MQTT") + bytes([version, 2 if clean else 0])
-            + struct.pack("!H", keep_alive) + properties + text(client)))
+            + struct.pack("!H", keep_alive_s) + properties + text(client)))
         kind, _, body = self.next_packet()
         if kind != CONNACK or body[1]:
             self.close()

@@ -22,7 +22,7 @@ public:
     record::TagId last_tag() const override { return static_cast<record::TagId>(topics_.size()); }
     bool has_room() const override { return false; }
     bool is_full() const override { return false; }
-    bool refuses(const tunnel::BatchRecord&) const override { return false; }
+    bool refuses(const tunnel::BatchRecord&, bool) const override { return false; }
     std::optional<record::Seq> append(const tunnel::BatchRecord&, base::Now,
                                       const std::optional<spool::Receipt>&) override {
         return std::nullopt;
@@ -34,6 +34,8 @@ public:
     std::vector<spool::Receipt> receipts() const override { return {}; }
     std::uint64_t release(std::uint64_t, std::uint16_t) override { return 0; }
     bool is_released(std::uint64_t) const override { return true; }
+    record::Seq delivered() const override { return 0; }
+    bool is_left_out(record::Seq) const override { return false; }
     record::Epoch epoch() const override { return 1; }
     std::vector<tunnel::Run> runs() const override { return {}; }
     std::vector<spool::Cursor> cursors() const override { return {}; }

@@ -85,7 +85,7 @@ TEST(EdgeConfig, TakesEveryKeyWithItsDefaultWritten) {
 }
 
 TEST(EdgeConfig, RefusesByNameWhatThisVersionLacks) {
-    for (const std::string key : {"payload = \"sparkplug\"", "ack = \"delivered\""})
+    for (const std::string key : {"payload = \"sparkplug\""})
         EXPECT_TRUE(mentions(errors_behind_head("[[forward]]\nfilter = \"#\"\n" + key + "\n"),
                              "not in this version"))
             << key;
@@ -104,6 +104,17 @@ TEST(EdgeConfig, ReadsTheClassOfARule) {
     EXPECT_TRUE(mentions(told.front(), "class latest"));
     EXPECT_TRUE(mentions(errors_behind_head("[[forward]]\nfilter = \"#\"\nclass = \"newest\"\n"),
                          "latest"));
+}
+
+TEST(EdgeConfig, AnAckOfDeliveryNeedsHistoryAndSomebodyToDeliverTo) {
+    const std::string rule = "[[forward]]\nfilter = \"a\"\nack = \"delivered\"\n";
+    const std::string alone =
+        "[agent]\nname = \"line3\"\n[[listener]]\naddress = \"127.0.0.1:1883\"\n";
+    EXPECT_TRUE(mentions(errors_of(alone + rule), "needs destinations"));
+    EXPECT_TRUE(mentions(errors_behind_head(rule + "class = \"latest\"\n"), "history"));
+    const auto config = read(std::string(kHead) + rule);
+    EXPECT_EQ(config.forwards.at(0).ack, Ack::delivered);
+    EXPECT_TRUE(mentions(explain_topic(config, "a").at(0), "ack delivered"));
 }
 
 TEST(EdgeConfig, ReadsWhatARuleSaysOfQuality) {

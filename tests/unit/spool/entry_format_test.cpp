@@ -72,7 +72,8 @@ TEST(EntryHeader, IsRefusedWithAnotherSeed) {
 
 TEST(LocalPart, PassesOverSectionsItDoesNotKnow) {
     const std::vector<record::Tag> tags{{1, "a/b"}, {70000, "plant/line/3"}};
-    const std::vector<Receipt> receipts{{7, 0xFFFF'0000'FFFF'0001, 65'535}, {9, 2, 1}};
+    const std::vector<Receipt> receipts{{7, 0xFFFF'0000'FFFF'0001, 65'535},
+                                        {9, 2, 1, false, true, true, 70000, 0xFEDC'BA98'7654'3210}};
     auto local = encode_local(tags, receipts);
     base::Bytes unknown{9, 0, 0, 0, 3, 0, 0, 0, 'x', 'y', 'z', 0, 0, 0, 0, 0};
     base::append(unknown, local);

@@ -18,6 +18,12 @@ namespace {
 
 using simulation::ModelDisk;
 
+/// Of a publish to "plant/a", which is the first tag.
+Receipt receipt(record::Seq seq, std::uint64_t session, std::uint16_t packet_id) {
+    Receipt made{seq, session, packet_id};
+    made.tag = 1;
+    return made;
+}
 std::set<record::Seq> open_seqs(const Spool& spool) {
     std::set<record::Seq> seqs;
     for (const auto& receipt : spool.receipts()) seqs.insert(receipt.seq);
@@ -68,7 +74,7 @@ TEST_F(ReceiptsTest, CountsWhenItsRecordIsSynced) {
     ASSERT_TRUE(rig_.append("plant/a", "v", Receipt{0, 1, 5}));
     EXPECT_TRUE(rig_.spool().receipts().empty());
     rig_.run_until_synced();
-    EXPECT_EQ(rig_.spool().receipts(), (std::vector<Receipt>{{1, 1, 5}}));
+    EXPECT_EQ(rig_.spool().receipts(), (std::vector{receipt(1, 1, 5)}));
 }
 
 TEST_F(ReceiptsTest, IsThereAfterAStartUntilItIsReleased) {
@@ -76,14 +82,15 @@ TEST_F(ReceiptsTest, IsThereAfterAStartUntilItIsReleased) {
     publish(1, 6);
     publish(2, 5);
     power_cut();
-    EXPECT_EQ(rig_.spool().receipts(), (std::vector<Receipt>{{1, 1, 5}, {2, 1, 6}, {3, 2, 5}}));
+    EXPECT_EQ(rig_.spool().receipts(),
+              (std::vector{receipt(1, 1, 5), receipt(2, 1, 6), receipt(3, 2, 5)}));
     release(1, 5);
     power_cut();
-    EXPECT_EQ(rig_.spool().receipts(), (std::vector<Receipt>{{2, 1, 6}, {3, 2, 5}}));
+    EXPECT_EQ(rig_.spool().receipts(), (std::vector{receipt(2, 1, 6), receipt(3, 2, 5)}));
     release(2, 5);
     publish(2, 5);
     power_cut();
-    EXPECT_EQ(rig_.spool().receipts(), (std::vector<Receipt>{{2, 1, 6}, {4, 2, 5}}));
+    EXPECT_EQ(rig_.spool().receipts(), (std::vector{receipt(2, 1, 6), receipt(4, 2, 5)}));
 }
 
 TEST_F(ReceiptsTest, OutlivesItsSegment) {
@@ -131,6 +138,30 @@ TEST_F(ReceiptsTest, ASaveThatFailsReleasesNothing) {
 
 TEST_F(ReceiptsTest, WhatNobodyHasNeedsNoRelease) {
     EXPECT_TRUE(rig_.spool().is_released(rig_.spool().release(1, 5)));
+}
+
+TEST_F(ReceiptsTest, ThatItsRecordWasLeftOutOutlivesAStart) {
+    Receipt awaiting{0, 1, 5};
+    awaiting.awaits_delivery = true;
+    ASSERT_TRUE(rig_.append("plant/a", "v", awaiting));
+    rig_.run_until_synced();
+    EXPECT_EQ(rig_.spool().delivered(), 0U);
+    rig_.open();
+    const auto end = rig_.drain().ends.back();
+    record::LedgerEntry refused;
+    refused.reason = record::LedgerReason::refused;
+    refused.tag = 1;
+    refused.first = refused.last = refused.records = 1;
+    rig_.spool().leave_out(kHq, {end.epoch, 1, 1, {}}, {refused});
+    EXPECT_FALSE(rig_.spool().is_left_out(1)) << "a new session may decide anew";
+    rig_.spool().advance_cursor(kHq, 1, end);
+    EXPECT_EQ(rig_.spool().delivered(), 1U);
+    EXPECT_TRUE(rig_.spool().is_left_out(1));
+    rig_.wait(std::chrono::seconds(2));
+    rig_.run_jobs();
+    power_cut();
+    EXPECT_EQ(rig_.spool().delivered(), 1U);
+    EXPECT_TRUE(rig_.spool().is_left_out(1));
 }
 
 TEST(Receipts, AreBounded) {
