@@ -45,6 +45,13 @@ enum class Mutant {
     conflation_drops_the_newest,
     conflation_starves_a_fast_tag,
     conflated_before_its_ledger_row,
+    broker_ack_before_saved,
+    broker_changes_left_out,
+    receipt_not_restored,
+    delivery_not_restored,
+    release_not_kept,
+    flight_not_held,
+    stage_not_held,
 };
 
 #ifdef SALLYPORT_MUTANTS

@@ -1,4 +1,5 @@
 // PUBACK, PUBREC, PUBREL, PUBCOMP (sections 3.4 to 3.7, 4.3).
+#include "common/base/mutants.hpp"
 #include "common/mqtt/broker_impl.hpp"
 
 namespace sallyport::mqtt {
@@ -55,7 +56,7 @@ void Broker::Impl::release_flight(Session& session, std::uint16_t packet_id,
                                   OutboundQueue::InFlight& entry) {
     const StoredMessagePtr message = entry.delivery.message;
     session.outbound.release(packet_id);
-    if (!session.lists_are_kept) return;
+    if (!session.lists_are_kept || base::mutant(base::Mutant::release_not_kept)) return;
     entry.delivery.held_until = keep_delivery(session, entry.delivery, packet_id, true, false);
     unkeep_message(message);
 }

@@ -1,6 +1,7 @@
 // PUBLISH from a client (section 3.3), and the owner's acknowledgement of it.
 #include <utility>
 
+#include "common/base/mutants.hpp"
 #include "common/mqtt/broker_impl.hpp"
 #include "common/mqtt/decode.hpp"
 
@@ -229,7 +230,8 @@ void Broker::Impl::answer_receipt(Session& session, std::uint16_t packet_id) {
         receipt->state == State::interrupted ||
         (receipt->state == State::released && !receipt->owner_released))
         return;
-    if (!journal_.is_saved(receipt->held_until)) {
+    if (!journal_.is_saved(receipt->held_until) &&
+        !base::mutant(base::Mutant::broker_ack_before_saved)) {
         held_.insert({receipt->held_until, Held::Kind::receipt, session.key, packet_id});
         return;
     }

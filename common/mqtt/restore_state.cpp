@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/assert.hpp"
+#include "common/base/mutants.hpp"
 #include "common/mqtt/broker_impl.hpp"
 #include "common/mqtt/properties.hpp"
 #include "common/mqtt/topic.hpp"
@@ -175,6 +176,7 @@ void Broker::Impl::restore_delivery(
         leave_out(DeliveryGone{row.client_id, row.order});
         return;
     }
+    if (base::mutant(base::Mutant::delivery_not_restored)) return;
     if (!row.released) ++message->second->deliveries;
     Delivery delivery{row.released ? StoredMessagePtr{} : message->second,
                       row.qos,
@@ -197,6 +199,7 @@ void Broker::Impl::restore_stored_receipt(const ReceiptPut& row) {
         ++counters_.restored_left_out;
         return;
     }
+    if (base::mutant(base::Mutant::receipt_not_restored)) return;
     auto& receipt = session->inbound.begin(row.packet_id, Qos::exactly_once, {});
     receipt.state = InboundReceipts::State::interrupted;
     receipt.owner_has_it = !options_.owner_keeps_receipts;

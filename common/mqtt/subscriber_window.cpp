@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/mutants.hpp"
 #include "common/mqtt/broker_impl.hpp"
 
 namespace sallyport::mqtt {
@@ -35,7 +36,8 @@ void Broker::Impl::enqueue(Session& session, Delivery delivery) {
     delivery.must_stay = session.is_consumer && step_ != Step::all;
     Delivery& waiting = session.outbound.push(std::move(delivery));
     const std::uint64_t number = keep_delivery(session, waiting, 0, false, true);
-    if (step_ == Step::lasting) waiting.held_until = number;
+    if (step_ == Step::lasting && !base::mutant(base::Mutant::stage_not_held))
+        waiting.held_until = number;
     trim(session);
     if (session.is_consumer) update_holding(session);
 }
@@ -117,7 +119,10 @@ std::uint16_t Broker::Impl::begin_flight(Session& session, Delivery delivery) {
     if (!session.lists_are_kept) return packet_id;
     OutboundQueue::InFlight& begun = *session.outbound.find(packet_id);
     const std::uint64_t number = keep_delivery(session, begun.delivery, packet_id, false, is_new);
-    if (begun.delivery.qos == Qos::exactly_once || step_ == Step::lasting)
+    const bool is_staged = step_ == Step::lasting && !base::mutant(base::Mutant::stage_not_held);
+    const bool is_once =
+        begun.delivery.qos == Qos::exactly_once && !base::mutant(base::Mutant::flight_not_held);
+    if (is_once || is_staged)
         begun.delivery.held_until = std::max(begun.delivery.held_until, number);
     begun.attempted = journal_.is_saved(begun.delivery.held_until);
     return packet_id;

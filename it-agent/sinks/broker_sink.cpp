@@ -124,6 +124,7 @@ std::optional<StoreJob> BrokerSink::next_job(base::Now now) {
         in_flight_ = std::exchange(open_job_, {});
         in_flight_->ledger = ledger_.take_change();
         if (changes) in_flight_->broker = std::move(*changes);
+        if (base::mutant(base::Mutant::broker_changes_left_out)) in_flight_->broker.changes.clear();
         in_flight_->id = next_job_id_++;
         committing_ = std::exchange(waiting_, {});
         if (base::mutant(base::Mutant::handed_over_before_commit)) committing_.swap(committed_);

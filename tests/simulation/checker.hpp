@@ -26,6 +26,8 @@ public:
     void sample();
     /// When everything has drained.
     void check();
+    /// What a lasting session still misses; empty: nothing.
+    std::string missed_by_lasting() const;
     /// The record need not come: a gap names it, for a reason that struck.
     bool is_excused(const EdgeSite& edge, const ItSite& it, const Identity& identity) const;
 
@@ -53,6 +55,9 @@ private:
     void check_qualities(const EdgeSite& edge, const ItSite& it);
     void check_device_qualities(const EdgeSite& edge, const ItSite& it, const Device& device);
     void check_retained(const ItSite& it);
+    void check_lasting(const EdgeSite& edge);
+    void check_lasting(const ItSite& it);
+    void count_lasting(const LastingSubscriber& subscriber);
 
     void check_conflated(const EdgeSite& edge, const ItSite& it);
     void check_counts(const EdgeSite& edge, const ItSite& it);

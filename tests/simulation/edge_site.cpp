@@ -75,6 +75,13 @@ void EdgeSite::draw_workload(std::uint64_t publishes) {
         host.set_target(&host_, false);
     }
     forwards_.push_back({"#"});
+    keeps_broker_state_ = random.one_in(3);
+    for (const auto qos : {mqtt::Qos::at_least_once, mqtt::Qos::exactly_once})
+        if (keeps_broker_state_) {
+            auto& client = local_clients_.emplace_back(
+                run_, fmt::format("{}l{}", name_, static_cast<int>(qos)), qos);
+            client.host.set_target(&host_, false);
+        }
     const auto segment = std::min(options_.segment_bytes_max, options_.max_bytes / 8);
     // The next segment may have to hold one large entry.
     log_.set_full(options_.max_bytes - segment - std::max<std::uint64_t>(segment, 48U << 10U));
@@ -83,6 +90,14 @@ void EdgeSite::draw_workload(std::uint64_t publishes) {
 void EdgeSite::start_devices() {
     for (std::size_t i = 0; i < devices_.size(); ++i)
         device_hosts_[i].start(devices_[i], [this] { check_acknowledgements(); });
+    for (auto& client : local_clients_)
+        client.host.start(client.subscriber, [this, &client] { note_subscribed(client); });
+}
+
+void EdgeSite::note_subscribed(LocalClient& client) const {
+    if (!client.subscriber.take_subscribed()) return;
+    client.made_before.clear();
+    for (const auto& device : devices_) client.made_before.push_back(device.made().size());
 }
 
 /// P1: acked means on disk.
@@ -125,8 +140,10 @@ void EdgeSite::start() {
     options.name = name_;
     options.forwards = forwards_;
     options.destinations = destinations_;
+    options.keeps_broker_state = keeps_broker_state_;
     options.seed = run_.random.next();
     core_ = std::make_unique<edge_core::EdgeCore>(options, std::move(spool), now);
+    if (keeps_broker_state_) core_->restore(broker_state_.state(), now);
     started_ = run_.now();
     told_shed_ = told_dropped_ = 0;
     states_.clear();
@@ -160,6 +177,7 @@ void EdgeSite::note_start(const spool::Spool& spool) {
 void EdgeSite::after_input() {
     while (auto job = core_->next_job(host_.now())) jobs_.push_back(std::move(*job));
     run_disk();
+    if (keeps_broker_state_) run_broker_store();
     while (const auto notice = core_->next_notice()) {
         run_.say(name_ + ": " + notice->text);
         const auto says = [&](std::string_view what) {
@@ -200,6 +218,37 @@ void EdgeSite::run_disk() {
     });
 }
 
+/// A transaction is atomic, and may be done although nobody lived to hear it.
+void EdgeSite::run_broker_store() {
+    if (broker_store_busy_) return;
+    auto job = core_->next_broker_job(host_.now());
+    if (!job) return;
+    broker_store_busy_ = true;
+    const auto life = host_.life();
+    const auto took =
+        run_.random.duration(std::chrono::microseconds(100), std::chrono::milliseconds(20));
+    run_.scheduler.after(took, [this, life, job = std::move(*job)] {
+        if (life != host_.life()) return;
+        edge_core::BrokerDone done{job.changes->upto, std::nullopt};
+        if (run_.random.one_in(40)) {
+            run_.counters.add(Event::broker_save_failed);
+            done.error = "injected failure";
+        } else {
+            broker_state_.apply(*job.changes);
+        }
+        const auto told = run_.random.duration(base::Duration{1000}, std::chrono::milliseconds(5));
+        run_.scheduler.after(told, [this, life, done = std::move(done)] {
+            if (life != host_.life()) {
+                if (!done.error) run_.counters.add(Event::broker_saved_unheard);
+                return;
+            }
+            broker_store_busy_ = false;
+            core_->complete(done, host_.now());
+            host_.poke();
+        });
+    });
+}
+
 void EdgeSite::die(Death death, base::Duration down) {
     if (!host_.is_up()) return;
     ++deaths_;
@@ -211,7 +260,7 @@ void EdgeSite::die(Death death, base::Duration down) {
         disk_.restore_power();
     }
     jobs_.clear();
-    disk_busy_ = commit_failed_ = false;
+    disk_busy_ = commit_failed_ = broker_store_busy_ = false;
     disk_.clear_faults();
     const bool power_cut = death == Death::power_cut;
     if (power_cut) {
@@ -231,6 +280,8 @@ void EdgeSite::die(Death death, base::Duration down) {
 }
 
 void EdgeSite::sample() {
+    if (!broker_state_.faults.empty())
+        run_.violate("broker state of " + name_ + ": " + std::exchange(broker_state_.faults, {}));
     if (!host_.is_up()) return;
     const auto status = core_->status(host_.now());
     for (const auto& path : status.uplink.destinations) {

@@ -12,10 +12,24 @@
 #include "edge-agent/core/edge_core.hpp"
 #include "tests/simulation/device.hpp"
 #include "tests/simulation/durable_log.hpp"
+#include "tests/simulation/lasting_subscriber.hpp"
 #include "tests/simulation/model_disk.hpp"
 #include "tests/simulation/run.hpp"
+#include "tests/unit/mqtt/model_store.hpp"
 
 namespace sallyport::simulation {
+
+/// A client on the edge's machine, with a lasting session.
+struct LocalClient {
+    LocalClient(Run& run, const std::string& name, mqtt::Qos qos)
+        : host(run.network, name, std::nullopt),
+          subscriber(name, "plant/#", qos, Random(run.random.next())) {}
+
+    Host host;
+    LastingSubscriber subscriber;
+    /// What each device had made when the subscription was acknowledged; what came later is its.
+    std::vector<std::uint64_t> made_before{};
+};
 
 class EdgeSite {
 public:
@@ -45,6 +59,9 @@ public:
     std::deque<Device>& devices() { return devices_; }
     const std::deque<Device>& devices() const { return devices_; }
     std::deque<Host>& device_hosts() { return device_hosts_; }
+    /// None where the broker's state is not kept.
+    std::deque<LocalClient>& local_clients() { return local_clients_; }
+    const std::deque<LocalClient>& local_clients() const { return local_clients_; }
     bool devices_are_done() const;
     const Device* device_of(const std::string& value) const;
     void slow_disk_until(base::Instant until) { slow_until_ = until; }
@@ -52,6 +69,7 @@ public:
     /// Epochs in the order of their starts.
     std::size_t order_of(record::Epoch epoch) const;
     std::uint64_t deaths() const { return deaths_; }
+    bool keeps_broker_state() const { return keeps_broker_state_; }
     base::Instant started() const { return started_; }
     /// Numbers not acknowledged at a power cut: of a commit that was never synced, later sectors
     /// may survive where earlier ones do not, so that these may arrive first after what was sent
@@ -77,6 +95,8 @@ public:
 private:
     void after_input();
     void run_disk();
+    void run_broker_store();
+    void note_subscribed(LocalClient& client) const;
     void note_start(const spool::Spool& spool);
     void check_acknowledgements();
     void check_qos0_balance(const edge_core::EdgeStatus& status);
@@ -95,6 +115,9 @@ private:
     std::unique_ptr<edge_core::EdgeCore> core_;
     std::deque<spool::DiskJob> jobs_;
     bool disk_busy_ = false;
+    bool keeps_broker_state_ = false, broker_store_busy_ = false;
+    mqtt::ModelStore broker_state_;
+    std::deque<LocalClient> local_clients_;
     base::Duration disk_slowest_{};
     base::Instant slow_until_{};
     std::map<record::Epoch, std::size_t> epochs_;

@@ -80,6 +80,12 @@ namespace sallyport::simulation {
     X(window_changed, "credit window widened or narrowed")                \
     X(lost_ack_made_good, "lost ack made good")                           \
     X(commit_unheard, "store's commit done though nobody heard")          \
+    X(broker_saved_unheard, "broker state saved though nobody heard")     \
+    X(broker_save_failed, "broker state not saved, tried again")          \
+    X(lasting_resumed, "lasting session resumed")                         \
+    X(lasting_repeated, "QoS 1 message came again to a lasting session")  \
+    X(lasting_known_again, "QoS 2 PUBLISH came again to one")             \
+    X(lasting_released_again, "PUBREL came again to one")                 \
     X(link_silent, "link ended: silent")                                  \
     X(link_replaced, "link replaced by the same process")                 \
     X(holder_gave_way, "other process probed, gave way")                  \

@@ -31,11 +31,18 @@ ItSite::ItSite(Run& run, std::string name, std::vector<std::string> edges, Host&
       application_host_(run.network, name_ + "-application", std::nullopt),
       late_host_(run.network, name_ + "-late", std::nullopt),
       twin_host_(run.network, name_ + "-twin", host_.identity()),
-      store_(store_id) {
+      store_(store_id),
+      keeps_broker_state_(run.random.one_in(3)) {
     host_.set_target(&relay, true);
     twin_host_.set_target(&relay, true);
     application_host_.set_target(&host_, false);
     late_host_.set_target(&host_, false);
+    if (!keeps_broker_state_) return;
+    for (const auto qos : {mqtt::Qos::at_least_once, mqtt::Qos::exactly_once}) {
+        auto& lasting =
+            lasting_.emplace_back(run_, fmt::format("{}l{}", name_, static_cast<int>(qos)), qos);
+        lasting.host.set_target(&host_, false);
+    }
 }
 
 void ItSite::start() {
@@ -43,6 +50,7 @@ void ItSite::start() {
     options.plant = "plant";
     options.name = name_;
     for (const auto& edge : edges_) options.edges.push_back({edge, "{edge}/"});
+    options.keeps_broker_state = keeps_broker_state_;
     options.seed = run_.random.next();
     core_ = std::make_unique<it_core::ItCore>(options, store_.load(), host_.now());
     store_busy_ = false;
@@ -117,7 +125,7 @@ void ItSite::die_and_lose_store(base::Duration down) {
     store_.lose(run_.random.next() | 1U);
     changed_store_ = true;
     journal_seen_ = 0;
-    application_.forget();
+    begin_anew();
 }
 
 void ItSite::die_and_restore_store(base::Duration down) {
@@ -126,11 +134,35 @@ void ItSite::die_and_restore_store(base::Duration down) {
     store_.restore();
     changed_store_ = true;
     journal_seen_ = store_.journal().size();
+    begin_anew();
+}
+
+/// What the other store has of the clients' sessions is not what they were told.
+void ItSite::begin_anew() {
     application_.forget();
+    for (auto& lasting : lasting_) {
+        lasting.subscriber.begin_anew();
+        lasting.taken_seen = 0;
+    }
 }
 
 void ItSite::start_application() {
     application_host_.start(application_, [] {});
+    for (auto& lasting : lasting_)
+        lasting.host.start(lasting.subscriber, [this, &lasting] { note_taken(lasting); });
+}
+
+/// P3: nothing is shown to a lasting session that a crash could show it once more.
+void ItSite::note_taken(LastingApplication& lasting) {
+    if (lasting.subscriber.take_subscribed()) lasting.journal_before = store_.journal().size();
+    const auto& taken = lasting.subscriber.taken();
+    if (taken.empty()) lasting.taken_seen = 0;
+    for (; lasting.taken_seen < taken.size(); ++lasting.taken_seen) {
+        const auto& one = taken[lasting.taken_seen];
+        if (!has_had(one.edge, {one.epoch, one.seq}))
+            run_.violate(fmt::format("P3: {} was given record {} of {}, which the store has not",
+                                     lasting.subscriber.client_id(), one.seq, one.edge));
+    }
 }
 
 void ItSite::start_late_application() {
@@ -155,6 +187,8 @@ void ItSite::jump_clock(base::Duration by) {
 }
 
 void ItSite::sample() {
+    if (!store_.broker_faults().empty())
+        run_.violate("broker state of " + name_ + ": " + store_.broker_faults());
     if (!application_.is_online() || !host_.is_up()) application_since_ = run_.now();
     if (!host_.is_up()) return;
     const auto status = core_->status();

@@ -2,6 +2,7 @@
 // second process of the same identity.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -10,11 +11,25 @@
 
 #include "it-agent/core/it_core.hpp"
 #include "tests/simulation/durable_log.hpp"
+#include "tests/simulation/lasting_subscriber.hpp"
 #include "tests/simulation/model_store.hpp"
 #include "tests/simulation/run.hpp"
 #include "tests/simulation/subscriber.hpp"
 
 namespace sallyport::simulation {
+
+/// An application with a lasting session.
+struct LastingApplication {
+    LastingApplication(Run& run, const std::string& name, mqtt::Qos qos)
+        : host(run.network, name, std::nullopt),
+          subscriber(name, "+/plant/#", qos, Random(run.random.next())) {}
+
+    Host host;
+    LastingSubscriber subscriber;
+    /// Of the store's journal when the subscription was acknowledged; what came later is its.
+    std::size_t journal_before = 0;
+    std::size_t taken_seen = 0;
+};
 
 class ItSite {
 public:
@@ -41,6 +56,9 @@ public:
     const it_core::ItCore* core() const { return host_.is_up() ? core_.get() : nullptr; }
     const Subscriber& application() const { return application_; }
     const Subscriber& late_application() const { return late_; }
+    /// None where the broker's state is not kept.
+    std::deque<LastingApplication>& lasting_applications() { return lasting_; }
+    const std::deque<LastingApplication>& lasting_applications() const { return lasting_; }
     base::Instant application_since() const { return application_since_; }
 
     /// Some store of this it-agent has had the record.
@@ -55,6 +73,8 @@ private:
     void after_input();
     void run_store();
     void note_committed();
+    void note_taken(LastingApplication& lasting);
+    void begin_anew();
 
     Run& run_;
     std::string name_;
@@ -62,6 +82,8 @@ private:
     Host host_, application_host_, late_host_, twin_host_;
     ModelStore store_;
     Subscriber application_, late_;
+    bool keeps_broker_state_;
+    std::deque<LastingApplication> lasting_;
     base::Instant application_since_{};
     std::unique_ptr<it_core::ItCore> core_, twin_;
     bool store_busy_ = false;

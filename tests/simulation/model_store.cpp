@@ -1,10 +1,34 @@
 #include "tests/simulation/model_store.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "common/base/assert.hpp"
 
 namespace sallyport::simulation {
+namespace {
+
+/// The sink's retained messages as changes of the broker's, with which they share a table.
+mqtt::DurableChanges as_changes(const std::vector<sinks::StoredRetained>& retained) {
+    mqtt::DurableChanges made;
+    for (const auto& each : retained) {
+        if (each.payload.empty()) {
+            made.changes.emplace_back(mqtt::RetainedGone{each.topic});
+            continue;
+        }
+        auto message = std::make_shared<mqtt::DurableMessage>();
+        message->topic = each.topic;
+        message->payload = each.payload;
+        message->properties = each.properties;
+        message->qos = each.qos;
+        message->expires_at = each.expires_at;
+        made.changes.emplace_back(mqtt::RetainedPut{each.topic, std::move(message)});
+    }
+    return made;
+}
+
+}  // namespace
 
 sinks::StoreState ModelStore::load() {
     sinks::StoreState state;
@@ -13,8 +37,11 @@ sinks::StoreState ModelStore::load() {
         state.positions.push_back({key.first, position});
     for (const auto& [key, quality] : contents_.tags)
         state.tags.push_back({key.first, key.second, quality});
-    for (const auto& [topic, retained] : contents_.retained) state.retained.push_back(retained);
-    for (const auto& [id, row] : contents_.ledger) state.ledger.push_back(row);
+    state.broker = contents_.broker.state();
+    for (const auto& [topic, message] : state.broker.retained)
+        state.retained.push_back(
+            {topic, message->payload, message->properties, message->qos, message->expires_at});
+    for (const auto& [ledger_id, row] : contents_.ledger) state.ledger.push_back(row);
     return state;
 }
 
@@ -24,18 +51,14 @@ std::optional<std::string> ModelStore::commit(const sinks::StoreJob& job) {
         ++failures_;
         return "injected failure";
     }
-    auto& [id, positions, tags, all_retained, ledger, journal] = contents_;
+    auto& [id, positions, tags, broker, ledger, journal] = contents_;
     for (const auto row : job.ledger.erased) ledger.erase(row);
     for (const auto& row : job.ledger.put) ledger[row.id] = row;
     for (const auto& stored : job.positions)
         positions[{stored.edge, stored.position.epoch}] = stored.position;
     for (const auto& tag : job.tags) tags[{tag.edge, tag.topic}] = tag.quality;
-    for (const auto& retained : job.retained) {
-        if (retained.payload.empty())
-            all_retained.erase(retained.topic);
-        else
-            all_retained[retained.topic] = retained;
-    }
+    broker.apply(as_changes(job.retained));
+    broker.apply(job.broker);
     std::vector<tunnel::BatchRecord> records;
     for (const auto& entry : job.handed_over) {
         const auto head = tunnel::decode_batch(*entry.body, records);
@@ -48,7 +71,8 @@ std::optional<std::string> ModelStore::commit(const sinks::StoreJob& job) {
                                 record.also_tags,
                                 record.quality,
                                 (record.flags & record::kHasValue) != 0,
-                                std::string(base::as_text(record.value))};
+                                std::string(base::as_text(record.value)),
+                                mqtt::Qos{static_cast<std::uint8_t>(record::qos_of(record.flags))}};
             delivered.tags.push_back(record.tag);
             journal.push_back(std::move(delivered));
         }
@@ -73,8 +97,8 @@ bool ModelStore::is_settled(const std::string& edge, record::Seq seq) const {
 
 std::map<std::string, std::string> ModelStore::retained() const {
     std::map<std::string, std::string> values;
-    for (const auto& [topic, retained] : contents_.retained)
-        values[topic] = base::as_text(retained.payload);
+    for (const auto& [topic, row] : contents_.broker.retained)
+        values[topic] = base::as_text(row.message->payload);
     return values;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "it-agent/sinks/store.hpp"
+#include "tests/unit/mqtt/model_store.hpp"
 
 namespace sallyport::simulation {
 
@@ -21,6 +22,7 @@ struct Delivered {
     record::Quality quality = record::Quality::good;
     bool has_value = false;
     std::string value;
+    mqtt::Qos qos = mqtt::Qos::at_most_once;
 };
 
 class ModelStore final : public sinks::Store {
@@ -35,6 +37,8 @@ public:
     std::uint64_t failures() const { return failures_; }
     const std::vector<Delivered>& journal() const { return contents_.journal; }
     std::map<std::string, std::string> retained() const;
+    /// What the broker's rows contradict each other in; empty: nothing.
+    const std::string& broker_faults() const { return contents_.broker.faults; }
     /// The committed position in an epoch of an edge; 0: none.
     record::Seq position(const std::string& edge, record::Epoch epoch) const;
     /// Of a record that was not delivered: no position has passed it, or it stands in the ledger.
@@ -53,7 +57,7 @@ private:
         std::uint64_t store_id = 0;
         std::map<std::pair<std::string, record::Epoch>, tunnel::Position> positions;
         std::map<std::pair<std::string, std::string>, record::Quality> tags;
-        std::map<std::string, sinks::StoredRetained> retained;
+        mqtt::ModelStore broker;  // the sink's retained messages too
         std::map<std::uint64_t, record::LedgerRow> ledger;
         std::vector<Delivered> journal;
     };

@@ -60,6 +60,13 @@ constexpr std::array kMutants{
     SIMULATION_MUTANT(conflation_drops_the_newest),
     SIMULATION_MUTANT(conflation_starves_a_fast_tag),
     SIMULATION_MUTANT(conflated_before_its_ledger_row),
+    SIMULATION_MUTANT(broker_ack_before_saved),
+    SIMULATION_MUTANT(broker_changes_left_out),
+    SIMULATION_MUTANT(receipt_not_restored),
+    SIMULATION_MUTANT(delivery_not_restored),
+    SIMULATION_MUTANT(release_not_kept),
+    SIMULATION_MUTANT(flight_not_held),
+    SIMULATION_MUTANT(stage_not_held),
 };
 #undef SIMULATION_MUTANT
 

@@ -39,6 +39,7 @@ private:
     void start_relay();
     void note_relay(const std::string& text);
     std::string unsettled();
+    void let_lasting_stay();
     void run_until_settled();
     void sum_up();
 
