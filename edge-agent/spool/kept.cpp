@@ -1,7 +1,6 @@
 #include "edge-agent/spool/kept.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "edge-agent/spool/open_entry.hpp"
@@ -11,8 +10,8 @@ namespace {
 
 /// So often is a read tried before its bytes count as damaged.
 constexpr unsigned kReadTriesMax = 10;
-/// A Batch counts its records' seqs from its first in 16 bits.
-constexpr record::Seq kBatchSpanMax = std::numeric_limits<std::uint16_t>::max();
+/// A Batch spans no more seqs than it may hold records.
+constexpr record::Seq kBatchSpanMax = tunnel::kBatchRecordsMax - 1;
 
 }  // namespace
 

@@ -227,5 +227,22 @@ TEST(NewestRecords, StayUntilARecordCarriesAllThatTheyCarry) {
     EXPECT_EQ(newest.bytes(), 0U);
 }
 
+TEST(NewestRecords, FarApartGoIntoEntriesOfTheirOwn) {
+    NewestRecords newest;
+    for (const record::Seq seq : {1U, 4096U, 4097U, 9000U}) {
+        tunnel::BatchRecord record;
+        record.seq = seq;
+        record.tag = static_cast<record::TagId>(seq);
+        record.flags = record::kHasValue;
+        newest.add(5, record);
+    }
+    const auto entries = pack(newest.records(), 32U << 10U);
+    ASSERT_EQ(entries.size(), 3U);
+    EXPECT_EQ(entries[0].entry.last, 4096U);
+    EXPECT_EQ(entries[1].entry.first, 4097U);
+    std::vector<tunnel::BatchRecord> records;
+    for (const auto& each : entries) EXPECT_TRUE(tunnel::decode_batch(*each.entry.body, records));
+}
+
 }  // namespace
 }  // namespace sallyport::spool
