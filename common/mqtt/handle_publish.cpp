@@ -14,6 +14,12 @@ bool is_failure(ReasonCode reason) {
     return reason >= ReasonCode::unspecified_error;
 }
 
+/// 3.1.1 cannot say no.
+bool is_v3(const Connection* connection) {
+    return connection != nullptr &&
+           std::get<Attached>(connection->state).version == Version::v3_1_1;
+}
+
 PacketType acknowledgement_of(Qos qos) {
     return qos == Qos::exactly_once ? PacketType::pubrec : PacketType::puback;
 }
@@ -209,11 +215,8 @@ void Broker::Impl::acknowledge(AckToken token, ReasonCode reason, base::Now now)
     if (!awaits(token)) return;
     Session* session = find_session(token.session);
     auto* receipt = session->inbound.find(token.packet_id);
-    const Connection* connection = online(*session);
-    const bool is_v3 =
-        connection != nullptr && std::get<Attached>(connection->state).version == Version::v3_1_1;
     receipt->state = InboundReceipts::State::acknowledged;
-    receipt->reason = is_v3 ? ReasonCode::success : reason;
+    receipt->reason = is_v3(online(*session)) ? ReasonCode::success : reason;
     // A failure ends the exchange; the identifier may stand for a new message as soon as the client
     // knows.
     if (is_failure(receipt->reason)) unkeep_receipt(*session, token.packet_id, *receipt);
@@ -225,7 +228,7 @@ void Broker::Impl::acknowledge(AckToken token, ReasonCode reason, base::Now now)
 /// disk. It goes to the connection on which the client waits for it, or nowhere.
 void Broker::Impl::answer_receipt(Session& session, std::uint16_t packet_id) {
     using State = InboundReceipts::State;
-    const auto* receipt = session.inbound.find(packet_id);
+    auto* receipt = session.inbound.find(packet_id);
     if (receipt == nullptr || receipt->state == State::with_owner ||
         receipt->state == State::interrupted ||
         (receipt->state == State::released && !receipt->owner_released))
@@ -235,10 +238,14 @@ void Broker::Impl::answer_receipt(Session& session, std::uint16_t packet_id) {
         held_.insert({receipt->held_until, Held::Kind::receipt, session.key, packet_id});
         return;
     }
-    Acknowledgement answer{PacketType::pubcomp, packet_id, receipt->reason, {}};
-    if (receipt->state == State::acknowledged) answer.type = acknowledgement_of(receipt->qos);
     Connection* connection = online(session);
     if (connection != nullptr && connection->id != receipt->asked_on) connection = nullptr;
+    // The client knows that nothing has come of it only when it is told.
+    if (receipt->qos == Qos::exactly_once && is_failure(receipt->reason) && connection == nullptr)
+        return;
+    if (is_v3(connection)) receipt->reason = ReasonCode::success;
+    Acknowledgement answer{PacketType::pubcomp, packet_id, receipt->reason, {}};
+    if (receipt->state == State::acknowledged) answer.type = acknowledgement_of(receipt->qos);
     if (answer.type != PacketType::pubrec || is_failure(receipt->reason))
         session.inbound.erase(packet_id);
     if (connection != nullptr) send(*connection, answer);

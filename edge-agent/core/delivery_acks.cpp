@@ -37,8 +37,12 @@ void DeliveryAcks::restore() {
 }
 
 void DeliveryAcks::add(const spool::Receipt& receipt, mqtt::AckToken token) {
+    const Name name{receipt.session, receipt.packet_id};
+    // Sent again while it waited for room: the newest copy is the one that is answered.
+    if (const auto older = by_name_.find(name); older != by_name_.end())
+        waits_.erase(older->second);
     waits_.emplace(receipt.seq, Wait{receipt, token});
-    by_name_[{receipt.session, receipt.packet_id}] = receipt.seq;
+    by_name_[name] = receipt.seq;
 }
 
 void DeliveryAcks::remove(Waits::iterator at) {
@@ -57,7 +61,7 @@ void DeliveryAcks::wait(const spool::Receipt& receipt, mqtt::AckToken token) {
 }
 
 bool DeliveryAcks::join(const mqtt::Published& published) {
-    if (waits_.empty()) return false;
+    if (waits_.empty() || published.token.session == 0) return false;
     const auto named = by_name_.find({published.token.session, published.token.packet_id});
     if (named == by_name_.end()) return false;
     const auto at = waits_.find(named->second);
@@ -105,13 +109,13 @@ void DeliveryAcks::answer(record::Seq seq, base::Now now) {
     const auto at = waits_.find(seq);
     if (at == waits_.end() || at->second.ticket) return;
     auto& [receipt, token, ticket] = at->second;
+    receipt.left_out = receipt.left_out || spool_.is_left_out(seq);
     if (!broker_.awaits(token)) {
         if (broker_.has_session(receipt.session)) return;
         spool_.release(receipt.session, receipt.packet_id);
         remove(at);
         return;
     }
-    receipt.left_out = receipt.left_out || spool_.is_left_out(seq);
     if (receipt.is_exactly_once && !receipt.left_out) {
         broker_.acknowledge(token, mqtt::ReasonCode::success, now);
         remove(at);

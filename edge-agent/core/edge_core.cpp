@@ -49,6 +49,7 @@ std::vector<std::optional<ingest::JsonCodec>> codecs_of(
 /// What the log keeps of a QoS 2 publish, so that its resend after a restart is no second record.
 /// Of a session that dies with the process nothing is sent again.
 std::optional<spool::Receipt> receipt_of(const mqtt::Published& published, bool awaits_delivery) {
+    if (published.token.session == 0) return std::nullopt;  // a will: nobody waits, or sends again
     if (awaits_delivery && published.qos != mqtt::Qos::at_most_once)
         return DeliveryAcks::receipt_of(published);
     if (published.qos != mqtt::Qos::exactly_once || !published.session_is_lasting)

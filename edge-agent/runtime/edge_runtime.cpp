@@ -136,7 +136,8 @@ public:
             process_.driver().add_target(ops::relay_target(*config_.relay, *config_.tls));
         core_.restore(broker_state_->take_state(), net::real_now());
         tell_damage(service, "state.db", disk_->aside(),
-                    "how far destinations are, the ledger and kept values are lost");
+                    "how far destinations are, the ledger, kept values and who waits for an answer "
+                    "are lost");
         tell_damage(service, "publishers.db", publishers_aside_,
                     "who publishes what is learned anew");
         tell_damage(service, "broker.db", broker_state_->aside(),

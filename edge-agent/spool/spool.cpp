@@ -75,7 +75,9 @@ public:
         return receipts_.release(session, packet_id);
     }
     bool is_released(std::uint64_t ticket) const override { return receipts_.is_released(ticket); }
-    record::Seq delivered() const override { return cursors_.delivered(); }
+    record::Seq delivered() const override {
+        return cursors_.all().empty() ? writer_.synced() : cursors_.delivered();
+    }
     bool is_left_out(record::Seq seq) const override { return receipts_.is_left_out(seq); }
 
     record::Epoch epoch() const override { return epoch_; }

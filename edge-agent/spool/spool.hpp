@@ -136,7 +136,7 @@ public:
     /// The publish is over. is_released() tells for the ticket when that is durable.
     virtual std::uint64_t release(std::uint64_t session, std::uint16_t packet_id) = 0;
     virtual bool is_released(std::uint64_t ticket) const = 0;
-    /// Every destination has passed what is up to here; 0 where there are none.
+    /// Every destination has passed what is up to here; where there are none, all that is synced.
     virtual record::Seq delivered() const = 0;
     /// Of a record with an open receipt that awaited this: one has passed it without it.
     virtual bool is_left_out(record::Seq seq) const = 0;

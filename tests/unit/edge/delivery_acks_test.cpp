@@ -204,6 +204,54 @@ TEST_F(DeliveryAcksTest, ThatItEndedInTheLedgerOutlivesARestart) {
     EXPECT_TRUE(back.acked(PacketType::puback, 1, ReasonCode::implementation_specific_error));
 }
 
+TEST_F(DeliveryAcksTest, AQoS2PublishThatEndedInTheLedgerIsAnsweredToWhoComesBack) {
+    for (const auto version : {mqtt::Version::v5, mqtt::Version::v3_1_1}) {
+        begin();
+        auto& session = far_that_waits({"plant/fast"});
+        auto hello_again = hello("device", version);
+        hello_again.clean_start = false;
+        base::Bytes properties;
+        mqtt::append_property(properties,
+                              {mqtt::PropertyId::session_expiry_interval, 3600, {}, {}});
+        if (version == mqtt::Version::v5) hello_again.properties = properties;
+        auto& device = connect(hello_again);
+        send_as(device, "1", 1, Qos::exactly_once);
+        hang_up(device);
+        auto& other = join("other");
+        publish(other, "plant/fast", "3", 2);
+        acknowledge_all(session);
+        const auto forwarded = status().forwarded;
+        auto& back = connect(hello_again);
+        send_again(back, "1", 1, Qos::exactly_once);
+        EXPECT_TRUE(back.acked(PacketType::pubrec, 1,
+                               version == mqtt::Version::v5
+                                   ? ReasonCode::implementation_specific_error
+                                   : ReasonCode::success));
+        EXPECT_EQ(status().forwarded, forwarded) << "no second record";
+    }
+}
+
+TEST_F(DeliveryAcksTest, WillsAreARecordEach) {
+    auto& session = far_that_waits();
+    for (int i = 0; i < 2; ++i) {
+        auto dying = hello("device");
+        dying.will = mqtt::Will{"plant/a", base::as_bytes("gone"), {}, Qos::exactly_once, false};
+        hang_up(connect(dying));
+    }
+    EXPECT_EQ(count(session, "gone"), 2);
+    EXPECT_EQ(status().delivery_acks, 0U) << "nobody waits";
+}
+
+TEST_F(DeliveryAcksTest, WithoutDestinationsNobodyWaits) {
+    far_that_waits();
+    send_as(join_lasting("device"), "1", 9);
+    options_.destinations.clear();
+    begin();
+    auto& back = join_lasting("device");
+    send_again(back, "1", 9);
+    EXPECT_TRUE(back.acked(PacketType::puback, 9));
+}
+
 /// A log of eight segments that drops its oldest.
 class DeliveryAcksFullTest : public DeliveryAcksTest {
 protected:
