@@ -290,6 +290,9 @@ std::optional<base::Instant> Broker::next_deadline() const {
 bool Broker::holds_back() const {
     return impl_->holds_back();
 }
+bool Broker::holds_back_passing() const {
+    return impl_->holds_back_passing();
+}
 std::vector<ConsumerState> Broker::consumers() const {
     return impl_->consumers();
 }

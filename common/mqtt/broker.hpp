@@ -233,6 +233,9 @@ public:
     /// has more than half its queue filled: an owner that can wait (the it-agent's downlink) holds
     /// back, before the first of two steps.
     bool holds_back() const;
+    /// Likewise before the second: not for a consumer whose session is lasting, and has its share
+    /// from the first.
+    bool holds_back_passing() const;
     /// Those of BrokerOptions::consumers, in their order.
     std::vector<ConsumerState> consumers() const;
     /// Whether the last publish(), or publish_to_passing() with its first step, found a subscriber.

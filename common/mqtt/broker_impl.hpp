@@ -112,6 +112,7 @@ public:
     bool take_output(base::ConnectionId id, base::Bytes& out);
     std::optional<base::Instant> next_deadline() const { return deadlines_.first(); }
     bool holds_back() const { return holding_ > 0; }
+    bool holds_back_passing() const;
     std::vector<ConsumerState> consumers() const;
     bool was_heard() const { return !recipients_.all().empty() || !matches_.groups.empty(); }
     const BrokerCounters& counters() const { return counters_; }
@@ -234,6 +235,7 @@ private:
     void unkeep_receipt(const Session& session, std::uint16_t packet_id,
                         InboundReceipts::Receipt& receipt);
     void keep_retained(const StoredMessagePtr& message, bool is_new);
+    void forget_retained(std::string_view topic);
     void unkeep_retained(std::string_view topic);
 
     // hold_until_saved.cpp

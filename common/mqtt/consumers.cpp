@@ -22,6 +22,19 @@ std::vector<ConsumerState> Broker::Impl::consumers() const {
     return all;
 }
 
+/// What is published in the second step adds nothing to the queue of a lasting consumer.
+bool Broker::Impl::holds_back_passing() const {
+    if (holding_ == 0) return false;
+    std::size_t by_consumers = 0;
+    for (const auto& [client_id, lost] : consumers_) {
+        const auto found = sessions_.find(client_id);
+        if (found == sessions_.end()) continue;
+        const Session& session = *found->second;
+        if (session.lists_are_kept && session.holding_since) ++by_consumers;
+    }
+    return holding_ > by_consumers;
+}
+
 /// A consumer's is as long as it asks for: at an expiry all would be lost that waits there.
 base::Duration Broker::Impl::session_expiry_max(std::string_view client_id) const {
     if (!consumers_.contains(client_id)) return limits_.max_session_expiry;
@@ -30,8 +43,10 @@ base::Duration Broker::Impl::session_expiry_max(std::string_view client_id) cons
 
 /// Its session ends, by its own will or at its expiry, and with it what waits there.
 void Broker::Impl::let_go_of_consumer(Session& session) {
-    consumers_.find(session.client_id)->second +=
-        session.outbound.waiting() + session.outbound.in_flight();
+    auto& lost = consumers_.find(session.client_id)->second;
+    session.outbound.for_each([&](const Delivery& delivery) {
+        if (delivery.message) ++lost;  // of one that is released its client has the message
+    });
     if (session.holding_since) --holding_;
     session.holding_since.reset();
 }

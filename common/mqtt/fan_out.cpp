@@ -139,9 +139,10 @@ const Subscriber& Broker::Impl::choose_member(ShareGroup& group) {
 }
 
 void Broker::Impl::retain_passing() {
-    if (!staged_retained_.empty()) {
+    // A client's is newer than what is staged; the owner's own order says what it stages last.
+    if (!staged_retained_.empty() && !passing_owner_keeps_) {
         const auto staged = staged_retained_.find(passing_.topic);
-        if (staged != staged_retained_.end()) staged_retained_.erase(staged);  // this one is newer
+        if (staged != staged_retained_.end()) staged_retained_.erase(staged);
     }
     const auto message = passing_.payload.empty() ? StoredMessagePtr{} : stored_passing();
     if (message) message->owner_keeps_retained = passing_owner_keeps_;
@@ -156,7 +157,9 @@ void Broker::Impl::retain(std::string_view topic, const StoredMessagePtr& messag
     const bool is_there = message != nullptr && show_retained(message);
     if (is_there)
         keep_retained(message, !was_there);
-    else if (was_there && !owner_keeps)
+    else if (owner_keeps)
+        forget_retained(topic);
+    else if (was_there)
         unkeep_retained(topic);
     if (message == nullptr) retained_.erase(topic);
     counters_.retained = retained_.size();

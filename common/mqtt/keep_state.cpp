@@ -136,12 +136,14 @@ void Broker::Impl::unkeep_receipt(const Session& session, std::uint16_t packet_i
 
 void Broker::Impl::keep_retained(const StoredMessagePtr& message, bool is_new) {
     if (!options_.keeps_state) return;
-    if (message->owner_keeps_retained) {
-        journal_.forget(thing(Kind::retained, 0, 0, message->topic));  // an older one of a client
-        return;
-    }
+    if (message->owner_keeps_retained) return forget_retained(message->topic);
     journal_.put(thing(Kind::retained, 0, 0, message->topic), RetainedPut{message->topic, {}},
                  is_new, message);
+}
+
+/// The owner's own store has the topic from here on; what a client left there is older.
+void Broker::Impl::forget_retained(std::string_view topic) {
+    if (options_.keeps_state) journal_.forget(thing(Kind::retained, 0, 0, topic));
 }
 
 void Broker::Impl::unkeep_retained(std::string_view topic) {

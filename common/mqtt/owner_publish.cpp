@@ -83,7 +83,9 @@ void Broker::Impl::stage_retained(const Message& message, std::uint64_t stage) {
     staged->second = {stage, stored};
     if (stored)
         keep_retained(stored, is_new);
-    else if (!is_new && !message.owner_keeps_retained)
+    else if (message.owner_keeps_retained)
+        forget_retained(message.topic);
+    else if (!is_new)
         unkeep_retained(message.topic);
 }
 
@@ -117,16 +119,10 @@ bool Broker::Impl::show_retained(const StoredMessagePtr& message) {
 
 bool Broker::Impl::replace_retained(std::string_view topic, std::optional<base::ByteView> payload,
                                     base::ByteView properties) {
-    const auto staged = staged_retained_.find(topic);
-    const bool is_staged = staged != staged_retained_.end();
-    if (is_staged && staged->second.message) {
-        staged->second.message = altered(*staged->second.message, payload, properties);
-        keep_retained(staged->second.message, false);
-    }
     const auto shown = retained_.find(topic);
-    if (!shown) return is_staged && staged->second.message != nullptr;
+    if (!shown) return false;
     const auto changed = altered(*shown, payload, properties);
-    if (is_staged)
+    if (staged_retained_.contains(topic))  // which is another message, and on its way to the disk
         show_retained(changed);
     else
         retain(topic, changed);

@@ -56,15 +56,6 @@ bool is_pattern(std::string_view text) {
     return text.find('*') != std::string_view::npos;
 }
 
-/// Of what was left out of an entry, beyond what was had before.
-std::uint64_t conflated_behind(record::Seq after, const tunnel::BatchHead& head) {
-    std::uint64_t records = 0;
-    for (const auto& absent : head.absent)
-        if (absent.why == tunnel::AbsentReason::conflated && absent.last > after)
-            records += absent.last - std::max(absent.first, after + 1) + 1;
-    return records;
-}
-
 base::Identity edge_identity(std::string_view qualified) {
     const auto slash = qualified.find('/');
     return {std::string(qualified.substr(0, slash)), base::Role::edge,
@@ -287,7 +278,6 @@ void ItCore::take_entry(const downlink::EntryArrived& arrived, base::Now now) {
     sinks::Arrival arrival{&edge.feed, arrived.session,     arrived.end, after,
                            edge.tags,  arrived.body.size(), taken};
     edge.feed.entry_arrived();
-    edge.feed.note_conflated(conflated_behind(after, arrived.head));
     if (arrived.end.seq <= after) {
         ++repeated_entries_;  // had before: acknowledged in its turn, emitted no more
     } else {

@@ -119,7 +119,10 @@ base::WallTime EdgeFeed::edge_clock(base::Now now) const {
 
 void EdgeFeed::beat_arrived(const tunnel::Beat& beat, base::Now now) {
     note_clock(beat, now);
-    if (beat.behind > timers_.behind_above && state_ != FeedState::behind) {
+    // Stalled, it is behind only when something gets on again.
+    const bool gets_on = now.instant < last_progress_ + timers_.stalled_after;
+    const bool may_turn = state_ != FeedState::behind && (state_ != FeedState::stalled || gets_on);
+    if (beat.behind > timers_.behind_above && may_turn) {
         enter(FeedState::behind, "edge", "backlog", now);
         cover(Overlay{Quality::uncertain_last_usable, "backlog"}, now);
     }

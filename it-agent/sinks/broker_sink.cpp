@@ -18,6 +18,15 @@ bool is_retained(const tunnel::BatchRecord& record) {
     return has_value(record) && (record.flags & record::kRetain) != 0;
 }
 
+/// Of what was left out of an entry, beyond what was had before.
+std::uint64_t conflated_behind(record::Seq after, const tunnel::BatchHead& head) {
+    std::uint64_t records = 0;
+    for (const auto& absent : head.absent)
+        if (absent.why == tunnel::AbsentReason::conflated && absent.last > after)
+            records += absent.last - std::max(absent.first, after + 1) + 1;
+    return records;
+}
+
 }  // namespace
 
 void BrokerSink::add(const Arrival& arrival, base::ByteView body,
@@ -149,7 +158,7 @@ void BrokerSink::complete(const StoreDone& done, base::Now now) {
 }
 
 std::optional<Emitted> BrokerSink::emit_next(base::Now now) {
-    if (committed_.empty() || broker_.holds_back()) return std::nullopt;
+    if (committed_.empty() || broker_.holds_back_passing()) return std::nullopt;
     if (base::mutant(base::Mutant::later_commit_first))
         std::swap(committed_.front(), committed_.back());
     const auto waiting = std::move(committed_.front());
@@ -197,6 +206,7 @@ void BrokerSink::emit(const Waiting& waiting, base::Now now) {
     look_up_origin(arrival);
     const auto head = tunnel::decode_batch(*waiting.body, records_);
     SALLYPORT_ASSERT(head.has_value());  // the receiver decoded the same bytes
+    arrival.feed->note_conflated(conflated_behind(arrival.after, *head));
     auto stage = waiting.stages.begin();
     for (const auto& record : records_) {
         if (record.seq <= arrival.after) continue;

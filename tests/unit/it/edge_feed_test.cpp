@@ -152,6 +152,19 @@ TEST_F(EdgeFeedTest, BeatsWhoseEntriesAreNotHandedOverAreNoProgress) {
     EXPECT_EQ(feed().state(), FeedState::live);
 }
 
+TEST_F(EdgeFeedTest, StalledStaysStalledHoweverFarBehindTheBeatsSay) {
+    go_live();
+    feed().entry_arrived();
+    feed().entry_arrived();
+    pass(6100ms);
+    EXPECT_EQ(feed().state(), FeedState::stalled);
+    beat(20s);
+    EXPECT_EQ(feed().state(), FeedState::stalled);
+    feed().entry_emitted(now_);
+    beat(20s);
+    EXPECT_EQ(feed().state(), FeedState::behind);
+}
+
 TEST_F(EdgeFeedTest, SaysWhichSideIsLostAndWhatWasSeen) {
     go_live();
     const auto lost_at = now_.wall;
