@@ -192,13 +192,13 @@ def check_refusal(proxy):
 
 
 def check_forgetting(proxy):
-    proxy.forget_idle_s = 1.0
+    proxy.forget_idle_s = 3.0
     with dial(proxy, ANSWERS_S) as end:
         for _ in range(3):  # a busy flow is kept
             time.sleep(0.1)
             end.sendall(MESSAGE)
             same("a busy flow", MESSAGE, answer(end)[0])
-        time.sleep(1.5)
+        time.sleep(4)
         end.settimeout(QUIET_S)
         end.sendall(MESSAGE)
         same("an idle one", (b"", "open"), answer(end))

@@ -89,10 +89,16 @@ class Run:
 
 
 def wait_for(what, condition, timeout_s=30.0, every_s=0.05):
-    """Waits until `condition()` is true, and returns what it gave; fails by naming `what`."""
+    """Waits until `condition()` is true, and returns what it gave; fails by naming `what`. What is
+    asked for may not be there yet: a topic, a member, an answer."""
     deadline = time.monotonic() + timeout_s
     while True:
-        result = condition()
+        try:
+            result = condition()
+        except (KeyError, IndexError, TypeError):
+            if time.monotonic() > deadline:
+                raise
+            result = None
         if result:
             return result
         if time.monotonic() > deadline:

@@ -132,7 +132,7 @@ def fault_37_no_copies_pile_up(run):
 @claim("row 37: a 3.1.1 device with a short keep alive stays connected while the spool is full",
        limit_s=150, beside=True)
 def fault_37_device_stays_at_a_full_spool(run):
-    keep_alive_s = 2
+    keep_alive_s = 4
     with Plant(run) as plant:
         forward_delivered(plant, 'max_bytes = "64MiB"\nwhen_full = "refuse"')
         plant.start()

@@ -324,7 +324,8 @@ def fault_14_store_damaged(run):
         plant, refusals = flow.plant, []
         for how in STORE_DAMAGES * (10 if run.long else 1):
             log = plant.folder / "data/it/store.db-wal"
-            wait_for("the store has something", lambda: log.stat().st_size >= 8192, 30)
+            wait_for("the store has something",
+                     lambda: log.exists() and log.stat().st_size >= 8192, 30)
             mark = plant.it.mark()
             damage_store(plant, how)
             try:

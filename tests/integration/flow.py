@@ -103,8 +103,17 @@ class Flow:
             wait_for("every acknowledged message arrives", lambda: acknowledged
                      <= {account.number_of(m) for m in list(self.application.messages)},
                      ARRIVAL_LIMIT_S, 0.2)
+        else:
+            self._wait_quiet()
         return account.check(self.run, self.device, self.application.messages, may_miss,
                              seqs_rise)
+
+    def _wait_quiet(self):
+        """Until nothing has arrived for a second: what is handed over may still be on its way."""
+        arrived = -1
+        while arrived < len(self.application.messages):
+            arrived = len(self.application.messages)
+            time.sleep(1)
 
     def check_newest_retained(self):
         """Whoever comes late is given the newest value of each tag: what P6 says."""

@@ -14,7 +14,7 @@ from mqtt_client import RETAIN_HANDLING_NEVER, Publisher, Subscriber, retained
 def relay_killed_often(run):
     kills = 1_000 if run.long else 20
     with Plant(run).start() as plant, Subscriber(plant.it_port, "plant/#") as subscriber:
-        descriptors = plant.edge.descriptors(), plant.it.descriptors()
+        descriptors = (plant.edge.descriptors(), plant.it.descriptors())
         publisher = Publisher(plant.edge_port, account.items(), rate=500)
         publisher.start()
         longest = 0.0
@@ -38,8 +38,9 @@ def relay_killed_often(run):
              (publisher.connections, subscriber.connections))
         account.check(run, publisher, subscriber.messages)
         same("messages sent again by the device", 0, len(publisher.sent_again))
-        wait_for(f"edge and it-agent have {descriptors} open descriptors again", lambda: descriptors
-                 == (plant.edge.descriptors(), plant.it.descriptors()), 15)
+        wait_for(f"edge and it-agent have {descriptors} open descriptors again, at most",
+                 lambda: all(now <= before for now, before in zip(
+                     (plant.edge.descriptors(), plant.it.descriptors()), descriptors)), 15)
 
 
 @claim("kill -9 of the it-agent while data flows repeats nothing, drains the edge, "
@@ -101,7 +102,7 @@ def lasting_sessions(run):
             for name, subscriber in (("application", application), ("panel", panel)):
                 arrived = lambda: {account.number_of(message) for message in subscriber.messages}
                 wait_for(f"every acknowledged message reaches the {name}",
-                         lambda: set(publisher.acknowledged) <= arrived(), 20, 0.5)
+                         lambda: set(publisher.acknowledged) <= arrived(), 90, 0.5)
                 numbers = [account.number_of(message) for message in subscriber.messages]
                 run.measured(f"{name}: {len(set(publisher.acknowledged))} acknowledged, "
                              f"{len(set(numbers))} delivered, "
