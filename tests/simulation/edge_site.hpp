@@ -69,7 +69,6 @@ public:
     /// Epochs in the order of their starts.
     std::size_t order_of(record::Epoch epoch) const;
     std::uint64_t deaths() const { return deaths_; }
-    bool keeps_broker_state() const { return keeps_broker_state_; }
     base::Instant started() const { return started_; }
     /// Numbers not acknowledged at a power cut: of a commit that was never synced, later sectors
     /// may survive where earlier ones do not, so that these may arrive first after what was sent
