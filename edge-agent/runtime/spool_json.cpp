@@ -89,10 +89,10 @@ std::optional<record::TagId> first_tag_asked(std::string_view question) {
     if (!question.starts_with(kVerb)) return std::nullopt;
     question.remove_prefix(kVerb.size());
     record::TagId from = 0;
-    const auto* end = question.data() + question.size();
-    const auto read = std::from_chars(question.data(), end, from);
-    if (read.ec != std::errc() || read.ptr != end || from == 0) return std::nullopt;
-    return from;
+    const auto [end, error] =
+        std::from_chars(question.data(), question.data() + question.size(), from);
+    const bool is_number = error == std::errc() && end == question.data() + question.size();
+    return is_number && from != 0 ? std::optional(from) : std::nullopt;
 }
 
 }  // namespace
