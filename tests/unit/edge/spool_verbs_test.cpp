@@ -104,7 +104,7 @@ TEST_F(SpoolVerbsTest, ARunningAgentGivesItsTagsPageByPage) {
     options.edge = "local/a";
     auto spool = spool::Spool::recover(options, **disk, 8, 8, {});
     ASSERT_TRUE(spool);
-    while ((*spool)->tag_count() < 2 * kTagsPage)
+    while ((*spool)->tag_count() < std::size_t{2} * kTagsPage)
         (*spool)->tag("tag/" + std::to_string((*spool)->tag_count()));
     const auto page = [&](record::TagId from) {
         return json::parse(answer_spool_question(**spool, "spool-tags " + std::to_string(from)));
