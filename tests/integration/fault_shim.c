@@ -18,15 +18,16 @@
 
 enum call { OPEN, READ, WRITE, SYNC, RENAME, UNLINK, ALLOCATE, SEND, RECEIVE, CALLS };
 
-/* Numbers of calls count from 1; 0 in `kill_at` and `fail_from`: never. */
+/* Numbers of calls count from 1; 0 in `kill_at` and `fail_from`: never. The program may be past a
+ * number by the time it is written here: then it strikes at the next call. */
 struct order {
     uint64_t count;
     uint64_t kill_at;
     uint64_t moment; /* of the kill: 0 before the call, 1 in its middle (torn), 2 after it */
-    uint64_t fail_from, fail_until; /* these calls fail, the second bound excluded, … */
-    uint64_t error;                 /* … with this errno */
-    uint64_t delay_us;              /* each call */
-    uint64_t failed;                /* how many did */
+    uint64_t fail_from, fail_left; /* from that call on so many fail … */
+    uint64_t error;                /* … with this errno */
+    uint64_t delay_us;             /* each call */
+    uint64_t failed;               /* how many did */
 };
 
 struct control {
@@ -55,17 +56,25 @@ static void die(void) {
     for (;;) pause();
 }
 
+static int takes_one(uint64_t* left) {
+    uint64_t seen = __atomic_load_n(left, __ATOMIC_SEQ_CST);
+    while (seen && !__atomic_compare_exchange_n(left, &seen, seen - 1, 0, __ATOMIC_SEQ_CST,
+                                                __ATOMIC_SEQ_CST)) {
+    }
+    return seen != 0;
+}
+
 /* Whether the call is to go ahead; else errno is set. `*moment` is set where it must die later. */
 static int enter(enum call call, int* moment) {
     struct order* order = &control->orders[call];
     const uint64_t number = __atomic_add_fetch(&order->count, 1, __ATOMIC_SEQ_CST);
     if (order->delay_us) usleep((useconds_t)order->delay_us);
     *moment = 0;
-    if (number == order->kill_at) {
+    if (order->kill_at && number >= order->kill_at) {
         if (order->moment == 0) die();
         *moment = (int)order->moment;
     }
-    if (order->fail_from && number >= order->fail_from && number < order->fail_until) {
+    if (order->fail_from && number >= order->fail_from && takes_one(&order->fail_left)) {
         __atomic_add_fetch(&order->failed, 1, __ATOMIC_SEQ_CST);
         errno = (int)order->error;
         return 0;

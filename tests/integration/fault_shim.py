@@ -14,7 +14,7 @@ from claims import Skipped
 
 CALLS = ("open", "read", "write", "sync", "rename", "unlink", "allocate", "send", "receive")
 BEFORE, MIDDLE, AFTER = 0, 1, 2  # of the call at which it is killed
-FIELDS = ("count", "kill_at", "moment", "fail_from", "fail_until", "error", "delay_us", "failed")
+FIELDS = ("count", "kill_at", "moment", "fail_from", "fail_left", "error", "delay_us", "failed")
 ORDER_BYTES = 8 * len(FIELDS)
 PORT_AT, PATH_AT = ORDER_BYTES * len(CALLS), ORDER_BYTES * len(CALLS) + 8
 PATH_BYTES = 256
@@ -77,8 +77,7 @@ class FaultShim:
         self._set(call, moment=moment, kill_at=self.count(call) + ahead)
 
     def fail(self, call, error, ahead=1, times=FOREVER):
-        first = self.count(call) + ahead
-        self._set(call, error=error, fail_until=first + times, fail_from=first)
+        self._set(call, error=error, fail_left=times, fail_from=self.count(call) + ahead)
 
     def delay(self, call, seconds):
         self._set(call, delay_us=int(seconds * 1e6))
