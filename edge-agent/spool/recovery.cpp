@@ -42,11 +42,14 @@ private:
     void find_tail();
     void scan_for_tags();
     void place_next_record();
+    void note_torn_tail();
+    bool save_torn_tail();
     base::Result<void, DiskError> secure_tail();
     base::Result<Segment, DiskError> rewrite_tail();
     base::Result<void, DiskError> copy(const Segment& from, const std::string& to);
     base::Result<void, DiskError> begin_segment();
     bool has_room_for_a_segment() const;
+    void rename_damaged();
     void write_ledger();
 
     Scan scan(Segment& segment, record::Seq void_from);
@@ -61,13 +64,14 @@ private:
     record::Epoch epoch_;
     std::uint64_t seed_;
     base::WallTime now_;
-    std::vector<Segment> found_;     // oldest first, in the end without those that hold nothing
-    Scan tail_;                      // of the last of found_
-    record::Epoch found_epoch_ = 0;  // of the tail
-    record::Seq seqs_in_doubt_ = 0;  // files that cannot be read may hold seqs up to here
+    std::vector<Segment> found_;        // oldest first, in the end without those that hold nothing
+    std::vector<std::string> damaged_;  // not segments, whatever their names say
+    Scan tail_;                         // of the last of found_
+    record::Seq seqs_in_doubt_ = 0;     // files that cannot be read may hold seqs up to here
     record::TagId last_used_tag_ = 0;
     std::vector<tunnel::BatchRecord> records_;
-    bool has_checkpoint_ = false;
+    bool has_checkpoint_ = false, noted_torn_tail_ = false;
+    std::vector<Cursor> cursors_;  // as they are in the checkpoint
     LocalPart local_;
     std::vector<Receipt> receipts_;        // that may be open
     record::Seq receipts_from_ = kSeqEnd;  // those of older records are in the checkpoint, if open
@@ -96,6 +100,7 @@ base::Result<void, DiskError> Recovery::load_checkpoint() {
         if (cursor.position.seq < kSeqEnd)
             seqs_in_doubt_ = std::max(seqs_in_doubt_, cursor.position.seq);
     for (const auto& tag : stored->tags) log_.tags.restore(tag);
+    cursors_ = std::move(stored->cursors);
     while (log_.tags.topic(log_.saved.last_tag + 1)) ++log_.saved.last_tag;
     return {};
 }
@@ -150,7 +155,7 @@ void Recovery::take_file(const FileInfo& file, const SegmentName& name) {
             return;
         }
         set_aside(file, name);
-        (void)disk_.rename(file.name, file.name + ".damaged");
+        damaged_.push_back(file.name);
         return;
     }
     Segment segment;
@@ -319,6 +324,42 @@ base::Result<Segment, DiskError> Recovery::rewrite_tail() {
     return moved.error();
 }
 
+/// An earlier start, which ended before it was through, may have noted it.
+void Recovery::note_torn_tail() {
+    if (!log_.report.torn_tail || std::exchange(noted_torn_tail_, true)) return;
+    record::LedgerEntry entry;
+    entry.since = entry.until = now_;
+    entry.reason = record::LedgerReason::torn_tail;
+    if (!found_.empty()) entry.epoch = found_.back().epoch;
+    entry.first = log_.report.last_seq + 1;
+    entry.last = 0;  // nobody knows how many: perhaps none of them was acknowledged
+    entry.records = 0;
+    const auto notes_it = [&](const record::LedgerRow& row) {
+        return row.entry.reason == entry.reason && row.entry.epoch == entry.epoch &&
+               row.entry.first == entry.first;
+    };
+    if (std::ranges::none_of(log_.ledger.rows(), notes_it)) log_.ledger.add_note(entry);
+}
+
+/// The file shows that something was cut off until it is rewritten: this start may end before it
+/// is through, and the next one sees nothing of it. (A checkpoint that is lost is not made here:
+/// that it is missing says more.)
+bool Recovery::save_torn_tail() {
+    note_torn_tail();
+    if (!has_checkpoint_) return true;
+    Checkpoint checkpoint;
+    checkpoint.cursors = cursors_;
+    checkpoint.tags_complete_below = log_.saved.tags_complete_below;
+    checkpoint.gone_below = log_.saved.gone_below;
+    checkpoint.ledger = log_.ledger.take_change();
+    const bool saved = disk_.save(checkpoint).has_value();
+    if (saved)
+        log_.ledger.saved();
+    else
+        log_.ledger.save_failed();
+    return saved;
+}
+
 /// What survived only in the page cache must be durable before it counts. A sync that fails is not
 /// tried again: the entries are written afresh. So they are where the file is mostly empty, or
 /// every start would cost the log a whole segment of its room.
@@ -329,6 +370,7 @@ base::Result<void, DiskError> Recovery::secure_tail() {
     if (synced) synced = disk_.sync_directory();
     if (tail_.unreadable) return synced;
     if (synced && tail_.end > found_.back().size / 2) return {};
+    if (log_.report.torn_tail && !save_torn_tail()) return synced;
     auto rewritten = rewrite_tail();
     if (!rewritten) return synced ? base::Result<void, DiskError>{} : synced;
     log_.leftovers.push_back({found_.back().name, found_.back().size});
@@ -375,8 +417,16 @@ base::Result<void, DiskError> Recovery::begin_segment() {
     return hopeless ? done : base::Result<void, DiskError>{};
 }
 
+/// Only when a segment behind all that such a file may have held is durable: until then its name is
+/// the only thing that says which seqs were in use.
+void Recovery::rename_damaged() {
+    if (!log_.writer.active) return;
+    for (const auto& name : damaged_) (void)disk_.rename(name, name + ".damaged");
+}
+
 /// What the start itself decides: cursors that are freed, and a tail that is cut off.
 void Recovery::write_ledger() {
+    note_torn_tail();
     const auto synced = log_.writer.first - 1;
     log_.cursors.count_from(log_.segments.empty() ? synced + 1 : log_.segments.front().first);
     record::LedgerEntry entry;
@@ -391,14 +441,6 @@ void Recovery::write_ledger() {
         log_.ledger.add_note(entry);
         log_.report.freed_cursors.push_back(cursor.destination);
     }
-    if (!log_.report.torn_tail) return;
-    entry.reason = record::LedgerReason::torn_tail;
-    entry.peer.clear();
-    entry.epoch = found_epoch_;
-    entry.first = log_.report.last_seq + 1;
-    entry.last = 0;  // nobody knows how many: perhaps none of them was acknowledged
-    entry.records = 0;
-    log_.ledger.add_note(entry);
 }
 
 base::Result<RecoveredLog, DiskError> Recovery::run() {
@@ -421,9 +463,9 @@ base::Result<RecoveredLog, DiskError> Recovery::run() {
     // A new log has one from the first record on. (Where this fails, none of its receipts counts.)
     if (found_.empty() && !has_checkpoint_) (void)disk_.save({});
     log_.report.segments = found_.size();
-    if (!found_.empty()) found_epoch_ = found_.back().epoch;
     for (auto& segment : found_) log_.segments.push_back(std::move(segment));
     if (const auto done = begin_segment(); !done) return done.error();
+    rename_damaged();
     log_.receipts = Receipts(std::move(receipts_));
     write_ledger();
     return std::move(log_);

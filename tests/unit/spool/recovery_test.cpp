@@ -196,6 +196,63 @@ TEST(Recovery, NumbersNothingAgainThatADamagedNewestFileMayHold) {
     }
 }
 
+/// Starts once with a power cut at its n-th operation, then again. False: there is no such one.
+bool start_again_after_a_cut(Rig& rig, ModelDisk& disk, std::uint64_t n) {
+    disk.cut_power_after(n);
+    rig.start();
+    if (!disk.power_is_gone()) return false;
+    rig.stop();
+    disk.crash(n);
+    EXPECT_TRUE(rig.start()) << n;
+    return true;
+}
+
+TEST(Recovery, KnowsTheSeqsOfADamagedFileWhereverAStartEnds) {
+    for (std::uint64_t n = 0;; ++n) {
+        ModelDisk disk;
+        Rig rig(disk);
+        ASSERT_TRUE(rig.start());
+        rig.append_many(10);
+        rig.run_until_synced();
+        rig.stop();
+        disk.crash(n);
+        disk.flip_bit(segments_of(disk).back().name, 40, 3);
+        if (!start_again_after_a_cut(rig, disk, n)) break;
+        EXPECT_GE(rig.spool().synced(), 10U) << n;
+        ASSERT_LT(n, 100U);
+    }
+}
+
+TEST(Recovery, NotesATornTailWhereverAStartEnds) {
+    for (std::uint64_t n = 0;; ++n) {
+        ModelDisk disk;
+        Rig rig(disk);
+        ASSERT_TRUE(rig.start());
+        rig.append_many(4);
+        rig.run_until_synced();
+        rig.append_many(4);
+        rig.run_until_synced();
+        rig.stop();
+        disk.crash(n);
+        const auto name = segments_of(disk).back().name;
+        auto last = disk.peek(name)->size();  // the last byte in use lies in the last entry
+        while ((*disk.peek(name))[--last] == 0) {
+        }
+        disk.flip_bit(name, last, 3);
+        if (!start_again_after_a_cut(rig, disk, n)) break;
+        rig.run_jobs();
+        EXPECT_EQ(std::ranges::count_if(disk.ledger(),
+                                        [](const auto& row) {
+                                            return row.second.entry.reason ==
+                                                       record::LedgerReason::torn_tail &&
+                                                   row.second.entry.first == 5;
+                                        }),
+                  1)
+            << n;
+        ASSERT_LT(n, 100U);
+    }
+}
+
 TEST(Recovery, LosesNothingWhenTheDiskCannotBeReadForAWhile) {
     for (const bool checkpoint_lost : {false, true}) {
         ModelDisk disk;
