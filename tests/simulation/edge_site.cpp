@@ -156,7 +156,13 @@ void EdgeSite::note_start(const spool::Spool& spool) {
     run_.counters.add(Event::damage_scanned_over, report.damaged_entries);
     run_.counters.add(Event::segment_set_aside, report.damaged_segments);
     epochs_.emplace(spool.epoch(), epochs_.size());
-    const bool says_so = report.torn_tail || report.damaged_segments > 0;
+    // One that ended before it was through may have been the one that cut the tail off.
+    const bool was_noted = std::ranges::any_of(disk_.ledger(), [&](const auto& row) {
+        const auto& entry = row.second.entry;
+        return entry.reason == record::LedgerReason::torn_tail &&
+               entry.first == report.last_seq + 1;
+    });
+    const bool says_so = report.torn_tail || was_noted || report.damaged_segments > 0;
     if (was_damaged() && (says_so || log_.lost_a_file()))
         for (const auto& identity : log_.promised())
             if (identity.second > report.last_seq) lost_.insert(identity);
