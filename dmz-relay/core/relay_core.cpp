@@ -203,29 +203,31 @@ void RelayCore::forward(base::ConnectionId id, Agent& agent, const tunnel::Sessi
     base::Bytes message(frame.message.begin(), frame.message.end());
     ++frames_;
     bytes_ += message.size();
-    if (!toward_it) {
-        ++session->frames_to_edge;
-        session->bytes_to_edge += message.size();
-        session->last_to_edge = now.instant;
-        other.link.send_control(std::move(message));
-        announce(other_id, other);
-        return;
-    }
     const auto queued = other.link.queued_bytes(session->id) + message.size();
-    const bool takes_too_much =
-        queued > options_.session_queue_share_bytes && queued_bytes() > options_.queue_bytes_max;
-    if (queued > options_.session_queue_bytes_max || takes_too_much) {
+    if (toward_it ? is_overrun(queued) : queued > options_.session_queue_to_edge_bytes_max) {
         notices_.add(NoticeLevel::alarm,
                      fmt::format("session of {} and {} closed: overrun at {} bytes",
                                  to_uri(agent.identity), to_uri(other.identity), queued));
         end_session(session->id, tunnel::SessionEnd::overrun, base::ConnectionId{0}, now);
         return;
     }
-    ++session->frames_to_it;
-    session->last_to_it = now.instant;
-    session->bytes_to_it += message.size();
+    if (toward_it) {
+        ++session->frames_to_it;
+        session->last_to_it = now.instant;
+        session->bytes_to_it += message.size();
+    } else {
+        ++session->frames_to_edge;
+        session->bytes_to_edge += message.size();
+        session->last_to_edge = now.instant;
+    }
     other.link.send_ordered(session->id, std::move(message));
     announce(other_id, other);
+}
+
+/// Whether a session may not have so much waiting for an it-agent.
+bool RelayCore::is_overrun(std::size_t queued) const {
+    if (queued > options_.session_queue_bytes_max) return true;
+    return queued > options_.session_queue_share_bytes && queued_bytes() > options_.queue_bytes_max;
 }
 
 std::size_t RelayCore::queued_bytes() const {

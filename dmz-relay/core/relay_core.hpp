@@ -35,6 +35,8 @@ struct RelayOptions {
     std::size_t queue_bytes_max = 256U << 20U;
     /// What a session may always have waiting, however much the others have.
     std::size_t session_queue_share_bytes = 1U << 20U;
+    /// Toward OT go numbers only: far more than an honest it-agent sends while an edge is silent.
+    std::size_t session_queue_to_edge_bytes_max = 1U << 20U;
     base::Duration probe_within = std::chrono::seconds(1);
     base::Duration reopen_after = std::chrono::seconds(1);
 };
@@ -117,6 +119,7 @@ private:
     void join_with_all(base::ConnectionId id, Agent& agent, base::Now now);
     void forward(base::ConnectionId id, Agent& agent, const tunnel::SessionFrame& frame,
                  base::Now now);
+    bool is_overrun(std::size_t queued) const;
     void end_session(tunnel::SessionId id, tunnel::SessionEnd reason, base::ConnectionId except,
                      base::Now now);
     void end_sessions_of(base::ConnectionId id, tunnel::SessionEnd reason, base::Now now);

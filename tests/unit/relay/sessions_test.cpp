@@ -178,6 +178,28 @@ TEST_F(RelaySessions, OverrunClosesThatSessionOnly) {
     EXPECT_EQ(relay().status().sessions.size(), 1U);
 }
 
+TEST_F(RelaySessions, AFloodOfAcksClosesThatSessionOnly) {
+    options_.session_queue_to_edge_bytes_max = 10'000;
+    start({{"line*", "*", {"plant/#"}}});
+    auto& line1 = join(edge("line1"));
+    auto& flooding = join(it("hq"));
+    auto& calm = join(it("hq2"));
+    line1.reads = false;
+    send(calm, encode(calm.session(), tunnel::Ack{{7, 1}, 1}));
+    for (int i = 0; i < 200 && flooding.closed.empty(); ++i)
+        send(flooding, encode(flooding.session(), tunnel::Ack{{7, 1}, 1}));
+    ASSERT_EQ(flooding.closed.size(), 1U);
+    EXPECT_EQ(flooding.closed[0].reason, SessionEnd::overrun);
+    EXPECT_TRUE(flooding.linked);
+    EXPECT_TRUE(calm.closed.empty());
+    EXPECT_TRUE(line1.linked);
+    read(line1);
+    ASSERT_EQ(line1.frames.size(), 1U) << "what was queued of the closed session is dropped";
+    EXPECT_EQ(line1.frames[0].session, calm.session());
+    pass(5900ms);
+    EXPECT_TRUE(line1.linked);
+}
+
 TEST_F(RelaySessions, WhoTakesMoreThanItsShareOfAFullQueueIsClosed) {
     options_.session_queue_bytes_max = 10'000;
     options_.session_queue_share_bytes = 3000;
