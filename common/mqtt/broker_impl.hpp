@@ -201,7 +201,7 @@ private:
     // fan_out.cpp
     void distribute(const Publish& message, const Session* publisher);
     void deliver(Session& session, Qos qos, bool retain, bool shared);
-    void deliver_at_most_once(Session& session, bool retain);
+    void deliver_at_most_once(Session& session, bool retain, bool shared);
     void deliver_acknowledged(Session& session, Qos qos, bool retain, bool shared);
     void deliver_shared(ShareGroup& group);
     bool serves(const Session& session, Qos qos) const;
@@ -270,6 +270,8 @@ private:
     Connection* online(const Session& session) const;
     bool has_room_at_most_once(const Session& session, const Connection& connection,
                                std::size_t bytes) const;
+    void overflow(const Session& session, Connection& connection, Delivery delivery);
+    void send_overflow(const Session& session, Connection& connection);
     bool may_begin(const Session& session, const Connection& connection) const;
     void enqueue(Session& session, Delivery delivery);
     void trim(Session& session);

@@ -52,12 +52,12 @@ bool Broker::Impl::serves(const ShareGroup& group) const {
 /// One subscriber's copy, with the Subscription Identifiers in `identifiers_`.
 void Broker::Impl::deliver(Session& session, Qos qos, bool retain, bool shared) {
     if (qos == Qos::at_most_once)
-        deliver_at_most_once(session, retain);
+        deliver_at_most_once(session, retain, shared);
     else
         deliver_acknowledged(session, qos, retain, shared);
 }
 
-void Broker::Impl::deliver_at_most_once(Session& session, bool retain) {
+void Broker::Impl::deliver_at_most_once(Session& session, bool retain, bool shared) {
     Connection* connection = online(session);
     if (connection == nullptr) return;
     const Attached& attached = *connection->attached();
@@ -74,8 +74,9 @@ void Broker::Impl::deliver_at_most_once(Session& session, bool retain) {
     const std::size_t bytes = as_others ? encoded_.size(attached.version, Qos::at_most_once, retain)
                                         : encoded_size(packet, attached.version);
     if (bytes > attached.packet_bytes_max) return;  // 3.1.2.11.4: as if it had been sent
-    if (!has_room_at_most_once(session, *connection, bytes)) {
-        ++counters_.dropped_qos0;
+    if (connection->overflow.has_waiting() || !has_room_at_most_once(session, *connection, bytes)) {
+        overflow(session, *connection,
+                 {stored_passing(), Qos::at_most_once, retain, shared, identifiers_});
         return;
     }
     if (as_others)

@@ -86,10 +86,11 @@ void Broker::Impl::send_retained(Session& session, const SubscribeFilter& wanted
         if (connection == nullptr) break;
         const Publish packet = to_packet(delivery, connection->attached()->version);
         const std::size_t bytes = encoded_size(packet, connection->attached()->version);
-        if (has_room_at_most_once(session, *connection, bytes))
+        if (!connection->overflow.has_waiting() &&
+            has_room_at_most_once(session, *connection, bytes))
             write(*connection, packet);
         else
-            ++counters_.dropped_qos0;
+            overflow(session, *connection, std::move(delivery));
     }
     matched_retained_.clear();
 }

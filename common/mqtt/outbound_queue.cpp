@@ -53,6 +53,16 @@ std::size_t OutboundQueue::trim(std::size_t messages_max, std::size_t bytes_max,
     return dropped;
 }
 
+std::size_t OutboundQueue::drop_superseded() {
+    const std::size_t dropped = superseded_.size();
+    while (!superseded_.empty()) {
+        const auto victim = waiting_.find(*superseded_.begin());
+        forget(victim->first, victim->second);
+        waiting_.erase(victim);
+    }
+    return dropped;
+}
+
 /// The end where nothing may be dropped.
 std::map<std::uint64_t, Delivery>::iterator OutboundQueue::next_to_drop() {
     if (!superseded_.empty()) return waiting_.find(*superseded_.begin());

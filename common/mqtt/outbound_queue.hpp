@@ -50,9 +50,12 @@ public:
     /// In flight is never dropped.
     std::size_t trim(std::size_t messages_max, std::size_t bytes_max,
                      std::vector<Delivery>* dropped = nullptr);
+    /// Drops those with a newer message of the same topic behind them. Returns how many.
+    std::size_t drop_superseded();
     bool has_waiting() const { return !waiting_.empty(); }
     std::size_t waiting() const { return waiting_.size(); }
-    /// Takes the oldest waiting message.
+    /// The oldest waiting message, and taking it.
+    const Delivery& front() const { return waiting_.begin()->second; }
     Delivery pop();
 
     /// A new connection: everything in flight is to be sent again, oldest first.

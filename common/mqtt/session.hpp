@@ -85,6 +85,7 @@ struct Connection {
     base::Bytes assembly;                     // the split packet, as far as it has come
     std::optional<std::size_t> packet_bytes;  // its whole length, once the fixed header is there
     base::Bytes output;
+    OutboundQueue overflow;              // QoS 0 without room: the newest of each topic
     std::deque<HeldReply> held_replies;  // by number, rising
     std::size_t held_bytes = 0;
     bool output_announced = false;

@@ -22,6 +22,42 @@ bool Broker::Impl::has_room_at_most_once(const Session& session, const Connectio
            output + session.outbound.bytes() <= limits_.session_queue_bytes;
 }
 
+/// QoS 0 that there is no room for. The newest of each topic waits, so that who reads again is not
+/// left with an old one; of shared subscriptions, whose messages are no state, nothing does.
+void Broker::Impl::overflow(const Session& session, Connection& connection, Delivery delivery) {
+    if (delivery.shared) {
+        ++counters_.dropped_qos0;
+        return;
+    }
+    const std::size_t all = limits_.session_queue_bytes;
+    const std::size_t taken = connection.output.size() + session.outbound.bytes();
+    OutboundQueue& waiting = connection.overflow;
+    waiting.push(std::move(delivery));
+    counters_.dropped_qos0 += waiting.drop_superseded();
+    counters_.dropped_qos0 +=
+        waiting.trim(limits_.session_queue_messages, all - std::min(all, taken));
+    send_overflow(session, connection);
+}
+
+/// As long as there is room; without output one goes in any case, or nothing would ask again.
+void Broker::Impl::send_overflow(const Session& session, Connection& connection) {
+    OutboundQueue& waiting = connection.overflow;
+    while (waiting.has_waiting() && connection.output.size() < kOutputTargetBytes) {
+        const Delivery& next = waiting.front();
+        const bool expired = next.message->expired(now_.instant);
+        const Publish packet = to_packet(next, connection.attached()->version);
+        const std::size_t bytes = encoded_size(packet, connection.attached()->version);
+        if (!expired && !connection.output.empty() &&
+            !has_room_at_most_once(session, connection, bytes))
+            return;
+        if (expired)
+            ++counters_.dropped_expired;
+        else
+            write(connection, packet);
+        waiting.pop();
+    }
+}
+
 /// A message may go in flight at once: nothing waits before it and there is room.
 bool Broker::Impl::may_begin(const Session& session, const Connection& connection) const {
     const OutboundQueue& outbound = session.outbound;
@@ -71,6 +107,7 @@ void Broker::Impl::pump(Session& session) {
         if (!outbound.has_waiting() || flight_is_full) break;
         send_waiting(*connection, session);
     }
+    if (connection->attached() != nullptr) send_overflow(session, *connection);
     update_holding(session);
 }
 

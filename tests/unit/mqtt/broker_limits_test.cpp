@@ -21,7 +21,7 @@ protected:
     }
 };
 
-TEST_F(BrokerLimitsTest, QosZeroToAFullSubscriberIsDroppedAndCounted) {
+TEST_F(BrokerLimitsTest, QosZeroToAFullSubscriberIsDroppedAndCountedButForTheNewest) {
     restart_small(10'000, 100);
     auto& slow = join("slow");
     auto& quick = join("quick");
@@ -30,8 +30,65 @@ TEST_F(BrokerLimitsTest, QosZeroToAFullSubscriberIsDroppedAndCounted) {
     slow.reads = false;
     const std::string payload(1'000, 'x');
     for (int i = 0; i < 10; ++i) publish("t", payload, Qos::at_most_once);
-    EXPECT_EQ(broker().counters().dropped_qos0, 6U);  // half of the share: four of 1,006 bytes
+    EXPECT_EQ(broker().counters().dropped_qos0, 5U);  // half of the share: four of 1,006 bytes
     for (int i = 0; i < 10; ++i) expect<Publish>(quick);
+    read(slow);
+    for (int i = 0; i < 5; ++i) expect<Publish>(slow);
+    expect_nothing(slow);
+}
+
+TEST_F(BrokerLimitsTest, OfQosZeroTheNewestOfEachTopicComesInOrderWhateverIsDropped) {
+    restart_small(8'080, 100);
+    auto& slow = join("slow");
+    subscribe(slow, "#");
+    slow.reads = false;
+    const std::string fill(1'000, 'x');
+    for (int i = 0; i < 4; ++i) publish("fill", fill, Qos::at_most_once);
+    for (int i = 0; i < 100; ++i)
+        publish("t" + std::to_string(i % 3), std::to_string(i), Qos::at_most_once);
+    publish("fill", fill, Qos::at_most_once);
+    publish("small", "fits", Qos::at_most_once);
+    publish("t0", "last", Qos::at_most_once);
+    read(slow);
+    for (int i = 0; i < 4; ++i) expect<Publish>(slow);
+    expect_message(slow, "t1", "97");
+    expect_message(slow, "t2", "98");
+    expect_message(slow, "fill", fill);
+    expect_message(slow, "small", "fits");
+    expect_message(slow, "t0", "last");
+    expect_nothing(slow);
+    publish("t0", "again", Qos::at_most_once);
+    expect_message(slow, "t0", "again");
+}
+
+TEST_F(BrokerLimitsTest, WhatWaitsOfQosZeroIsBounded) {
+    restart_small(10'000, 5);
+    auto& slow = join("slow");
+    subscribe(slow, "#");
+    slow.reads = false;
+    const std::string fill(1'000, 'x');
+    for (int i = 0; i < 4; ++i) publish("fill", fill, Qos::at_most_once);
+    for (int i = 0; i < 100; ++i) publish("t" + std::to_string(i), fill, Qos::at_most_once);
+    EXPECT_GE(broker().counters().dropped_qos0, 95U);
+    read(slow);
+    std::size_t got = 0;
+    std::string last;
+    while (!slow.inbox.empty()) {
+        last = expect<Publish>(slow).topic;
+        ++got;
+    }
+    EXPECT_EQ(last, "t99");
+    EXPECT_EQ(got + broker().counters().dropped_qos0, 104U);
+}
+
+TEST_F(BrokerLimitsTest, OfASharedSubscriptionNothingWaitsAtQosZero) {
+    restart_small(10'000, 100);
+    auto& slow = join("slow");
+    subscribe(slow, "$share/g/t");
+    slow.reads = false;
+    const std::string fill(1'000, 'x');
+    for (int i = 0; i < 10; ++i) publish("t", fill, Qos::at_most_once);
+    EXPECT_EQ(broker().counters().dropped_qos0, 6U);
     read(slow);
     for (int i = 0; i < 4; ++i) expect<Publish>(slow);
     expect_nothing(slow);
