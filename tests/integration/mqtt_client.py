@@ -15,12 +15,13 @@ from collections import deque
 HOST = "127.0.0.1"
 V3, V5 = 4, 5
 CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 1, 2, 3, 4, 5, 6, 7
-SUBSCRIBE, SUBACK, PINGREQ, DISCONNECT = 8, 9, 12, 14
+SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 8, 9, 12, 13, 14
 USER_PROPERTY = 0x26
 # Value of each property that a server sends in PUBLISH: its width in bytes, or how it is measured.
 PROPERTY_FORMS = {0x01: 1, 0x02: 4, 0x23: 2, 0x0B: "varint",
                   0x03: "text", 0x08: "text", 0x09: "text", USER_PROPERTY: "pair"}
 RETAIN_HANDLING_NEVER = 2
+PING_LIMIT_S = 30.0
 
 
 def varint(number):
@@ -394,21 +395,29 @@ def publish_all(port, items, window=64, timeout_s=60, **options):
     return publisher
 
 
-def retained(port, topic_filter, version=V5, quiet_s=0.5):
-    """What a late subscriber is given: topic -> Message."""
+def retained(port, topic_filter, version=V5, quiet_s=0.3):
+    """What a late subscriber is given: topic -> Message. That is all once nothing has come for a
+    moment and then a ping is answered: silence alone may be a broker that has had no processor."""
     connection = Connection(port, f"late-{time.monotonic_ns():x}", version)
-    found = {}
+    found, pinged = {}, False
     try:
         connection.subscribe(topic_filter, 0)
         while True:
-            kind, flags, body = connection.next_packet()
+            try:
+                kind, flags, body = connection.next_packet()
+            except TimeoutError:
+                assert not pinged, "the broker does not answer a ping"
+                pinged = True
+                connection.send(packet(PINGREQ, 0, b""))
+                connection.socket.settimeout(PING_LIMIT_S)
+                continue
+            if kind == PINGRESP:
+                return found
             if kind == PUBLISH:
                 message = Message(flags, body, version)
                 if message.retain:
                     found[message.topic] = message
             elif kind == SUBACK:
                 connection.socket.settimeout(quiet_s)
-    except TimeoutError:
-        return found
     finally:
         connection.close()
