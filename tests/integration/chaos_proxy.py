@@ -20,6 +20,7 @@ LINGER_ZERO = struct.pack("ii", 1, 0)  # close() then sends RST
 READ_BYTES = 1 << 18
 HELD_BYTES_MAX = 1 << 20    # a way that holds more reads no further
 NEVER_S = 3600.0
+ORDER_LIMIT_S = 30.0
 FIN, RST = "fin", "rst"
 
 
@@ -99,9 +100,16 @@ class ChaosProxy(threading.Thread):
 
     # For tests; from any thread.
 
-    def cut(self, how=RST):
-        """Ends every connection, on both its sides; returns when that is done."""
-        self._order(lambda: [self._end(one, how, "cut") for one in list(self._open)])
+    def cut(self, how=RST, script=None):
+        """Ends every connection, on both its sides; returns when that is done. The script is for
+        the next connection: none that came before, or while this was said, can take it."""
+        def end_all():
+            for one in list(self._open):
+                self._end(one, how, "cut")
+            if script:
+                self.scripts.append(script)
+
+        self._order(end_all)
 
     def reset_up(self):
         """Only the server is told; the client's side stays, and hears nothing any more."""
@@ -138,7 +146,7 @@ class ChaosProxy(threading.Thread):
         self._orders.append((action, done))
         self._wake.send(b"x")
         if threading.current_thread() is not self:
-            done.wait(10)
+            assert done.wait(ORDER_LIMIT_S) or self._closing, "the proxy did not obey"
 
     # The thread.
 

@@ -172,9 +172,20 @@ class FrameProxy(threading.Thread):
                 for what, content in found:
                     self._pass_one(way, half, other, what, content)
             for way, half, other in ways.values():
-                while half.upgraded and near.upgraded and far.upgraded and self._injected[way]:
-                    other.end.sendall(half.encoded(self._injected[way].popleft()))
-                    self.struck["injected"] += 1
+                if half.upgraded and near.upgraded and far.upgraded:
+                    self._inject_waiting(way, half, other)
+
+    def _inject_waiting(self, way, half, other):
+        """What this connection, that may end just now, does not take the next one is given."""
+        waiting = self._injected[way]
+        while waiting:
+            message = waiting.popleft()
+            try:
+                other.end.sendall(half.encoded(message))
+            except OSError:
+                waiting.appendleft(message)
+                raise
+            self.struck["injected"] += 1
 
     def _pass_one(self, way, half, other, what, content):
         if what != "message":
