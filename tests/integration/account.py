@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from claims import same
+from claims import same, wait_for
 
 TOPICS = 8
 
@@ -35,6 +35,13 @@ def number_of(message):
     same(f"topic of message {number}", topic_of(number), message.topic)
     same(f"bytes of message {number}", payload_of(number), message.payload)
     return number
+
+
+def wait_arrival(publisher, subscriber, timeout_s=120):
+    """Until every acknowledged message has arrived; a count would take repeats for some of them."""
+    acknowledged = set(publisher.acknowledged)
+    wait_for("every acknowledged message arrives", lambda: acknowledged
+             <= {number_of(message) for message in list(subscriber.messages)}, timeout_s, 0.2)
 
 
 def check(run, publisher, messages, may_miss=False, seqs_rise=True):

@@ -96,13 +96,10 @@ class Flow:
         time.sleep(SETTLE_S)
         self.device.stop_publishing()
         self.device.finish()
-        acknowledged = set(self.device.acknowledged)
         self.plant.wait_live()
         self.plant.wait_drained(ARRIVAL_LIMIT_S)
         if not may_miss:
-            wait_for("every acknowledged message arrives", lambda: acknowledged
-                     <= {account.number_of(m) for m in list(self.application.messages)},
-                     ARRIVAL_LIMIT_S, 0.2)
+            account.wait_arrival(self.device, self.application, ARRIVAL_LIMIT_S)
         else:
             self._wait_quiet()
         return account.check(self.run, self.device, self.application.messages, may_miss,

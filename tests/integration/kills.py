@@ -31,8 +31,7 @@ def relay_killed_often(run):
         publisher.finish()
         plant.wait_live()
         plant.wait_drained()
-        wait_for("every acknowledged message arrives",
-                 lambda: subscriber.count() >= len(publisher.acknowledged))
+        account.wait_arrival(publisher, subscriber)
         run.within("longest time from the relay's return until messages flow", longest, 2.0)
         same("connections of device and subscriber", (1, 1),
              (publisher.connections, subscriber.connections))

@@ -50,8 +50,7 @@ def relay_down_edge_killed(run):
         publisher.stop_publishing()
         publisher.finish()
         published_for = publisher.finished_at - began
-        wait_for("every acknowledged message arrives",
-                 lambda: subscriber.count() >= len(publisher.acknowledged), 120)
+        account.wait_arrival(publisher, subscriber)
         plant.wait_drained()
         run.measured(f"{publisher.sent / published_for:.0f} msg/s acknowledged over "
                      f"{published_for:.0f} s, {during_outage - before_outage} of them spooled "
@@ -82,8 +81,7 @@ def edge_killed(run):
         time.sleep(1.2)
         publisher.stop_publishing()
         publisher.finish()
-        wait_for("every acknowledged message arrives",
-                 lambda: subscriber.count() >= len(set(publisher.acknowledged)), 120)
+        account.wait_arrival(publisher, subscriber)
         plant.wait_drained()
         same("connections of the device", kills + 1, publisher.connections)
         assert len(publisher.sent_again) <= kills * WINDOW
