@@ -36,7 +36,9 @@ class Listening:
         return self._plant.it.status()["broker"]["subscriptions"]
 
     def lines(self):
-        return self._out.read_text().splitlines()
+        """The whole ones: it may be writing another just now."""
+        told, _, _ = self._out.read_text().rpartition("\n")
+        return told.splitlines()
 
     def wait_line(self, timeout_s=20):
         return wait_for("mosquitto_sub prints the message", self.lines, timeout_s)[-1]

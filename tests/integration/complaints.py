@@ -65,7 +65,8 @@ def complaint_drains_by_itself(run):
         time.sleep(1)
         flow.device.stop_publishing()
         flow.device.finish()
-        same("the device is gone", 0, flow.plant.edge.status()["broker"]["clients_connected"])
+        wait_for("the device is gone", lambda:
+                 flow.plant.edge.status()["broker"]["clients_connected"] == 0)
         mark = flow.application.count()
         for line in flow.lines:
             line.clear()

@@ -123,10 +123,9 @@ def fault_13_it_disk_full(run):
         disk.fill()
         wait_for("the it-agent says that its store refuses",
                  lambda: plant.it.status()["store_error"], 60)
-        before = plant.edge.status()["destinations"][0]["acknowledged_seq"]
+        before = acknowledged_when_quiet(plant)
         time.sleep(1.5)
-        same("acknowledged to the edge meanwhile", before,
-             plant.edge.status()["destinations"][0]["acknowledged_seq"])
+        same("acknowledged to the edge meanwhile", before, acknowledged_at_edge(plant))
         disk.free()
         recovered = flow.wait_flowing()
         run.within("space returns until it flows", recovered, RECOVERS_S)
@@ -134,6 +133,22 @@ def fault_13_it_disk_full(run):
         flow.check_no_gap()
         flow.check_newest_retained()
         run.row("13", "it-agent's disk full", 1, tally, recovered)
+
+
+def acknowledged_at_edge(plant):
+    return plant.edge.status()["destinations"][0]["acknowledged_seq"]
+
+
+def acknowledged_when_quiet(plant):
+    """When no Ack from before is on its way any more."""
+    seen = []
+
+    def is_quiet():
+        seen.append(acknowledged_at_edge(plant))
+        return len(seen) > 1 and seen[-1] == seen[-2]
+
+    wait_for("no more Acks arrive", is_quiet, 20, 0.7)
+    return seen[-1]
 
 
 def wait_until_it_fails(shim, call, before):
@@ -285,11 +300,11 @@ def fault_19_sink_never_acks(run):
         syncs = shim.count("sync")
         shim.delay("sync", NEVER_S)
         wait_for("a sync hangs", lambda: shim.count("sync") > syncs, 20, 0.01)
-        before = plant.edge.status()["destinations"][0]["acknowledged_seq"]
+        before = acknowledged_at_edge(plant)
         wait_for("the edge calls the path stalled", lambda: state_at_edge(plant) == "stalled",
                  STALLED_AFTER_S * BOUND_FACTOR)
         struck = shim.count("sync") - syncs
-        acknowledged = plant.edge.status()["destinations"][0]["acknowledged_seq"]
+        acknowledged = acknowledged_at_edge(plant)
         run.measured(f"acknowledged while it hung: up to {acknowledged}, before {before}")
         shim.heal()
         recovered = flow.wait_flowing()

@@ -23,13 +23,19 @@ def count_of(plant):
     return json.loads(said)["counts"][0]
 
 
-def conflated_by_topic(plant):
+def ledger(plant):
     code, said, complained = plant.edge.verb("spool", "ledger", "-c", str(plant.edge.config),
                                              "--json")
     assert code == 0, complained
+    return json.loads(said)["ledger"]
+
+
+def conflated_by_topic(plant):
+    """Of a ledger in which all is settled, as it is once the last acknowledgement has come."""
+    wait_for("all of the ledger is settled",
+             lambda: all(row["state"] == "settled" for row in ledger(plant)), 20, 0.2)
     conflated = collections.Counter()
-    for row in json.loads(said)["ledger"]:
-        assert row["state"] == "settled", row
+    for row in ledger(plant):
         if row["reason"] == "conflated":
             conflated[row["topic"]] += row["records"]
     return conflated

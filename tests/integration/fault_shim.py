@@ -6,7 +6,6 @@ program runs, and its calls counted from outside.
 
 import mmap
 import shutil
-import struct
 import subprocess
 from pathlib import Path
 
@@ -43,19 +42,21 @@ class FaultShim:
         self._file.write_bytes(bytes(PATH_AT + PATH_BYTES))
         with self._file.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)
+        # Each number read and written as a whole: byte by byte one might be seen half written.
+        self._numbers = memoryview(self._map).cast("Q")
         self.watch_path(path)
         agent.environment["SALLYPORT_FAULT_SHIM"] = str(self._file)
         agent.environment["LD_PRELOAD"] = str(_library(run.folder))
 
     def _at(self, call, field):
-        return ORDER_BYTES * CALLS.index(call) + 8 * FIELDS.index(field)
+        return len(FIELDS) * CALLS.index(call) + FIELDS.index(field)
 
     def _set(self, call, **fields):
         for field, value in fields.items():
-            struct.pack_into("=Q", self._map, self._at(call, field), value)
+            self._numbers[self._at(call, field)] = value
 
     def _get(self, call, field):
-        return struct.unpack_from("=Q", self._map, self._at(call, field))[0]
+        return self._numbers[self._at(call, field)]
 
     def watch_path(self, path):
         """Of calls on files only those count whose names have this in them; from the next start."""
@@ -63,7 +64,7 @@ class FaultShim:
 
     def watch_port(self, port):
         """Of sends and receives only those count whose connection has this port at either end."""
-        struct.pack_into("=Q", self._map, PORT_AT, port)
+        self._numbers[PORT_AT // 8] = port
 
     def count(self, call):
         """How often it was called, over all lives of the program."""

@@ -34,7 +34,7 @@ def free_base_port():
     slots = max(1, (first_ephemeral - 20_000) // PORTS_OF_A_PLANT)
     for _ in range(200):
         base = 20_000 + PORTS_OF_A_PLANT * random.randrange(slots)
-        if not all(_is_free(base + offset) for offset in range(1, PORTS_OF_A_PLANT)):
+        if not all(_is_free(base + offset) for offset in range(PORTS_OF_A_PLANT)):
             continue
         name = socket.socket(socket.AF_UNIX)
         try:

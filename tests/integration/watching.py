@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import termios
+import threading
 import time
 
 from claims import claim, same, wait_for
@@ -215,20 +216,26 @@ class Watching:
             stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.DEVNULL)
         os.close(theirs)
         self._ours, self._text = ours, b""
-        os.set_blocking(ours, False)
+        # All the time: a pipe that nobody reads fills, and holds up who writes to it.
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-    def text(self):
+    def _read(self):
         try:
             while data := os.read(self._ours, 65536):
                 self._text += data
         except OSError:
-            pass  # nothing more now; a terminal whose other side is gone says EIO
-        return self._text.decode()
+            pass  # a terminal whose other side is gone says EIO
+
+    def text(self):
+        return self._text.decode(errors="ignore")  # a character may be there in part
 
     def interrupt(self):
-        """Ctrl-C; gives the exit code."""
+        """Ctrl-C; gives the exit code. Then all that it printed is there."""
         self._process.send_signal(signal.SIGINT)
-        return self._process.wait(10)
+        code = self._process.wait(30)
+        self._reader.join(30)
+        return code
 
     def __enter__(self):
         return self
@@ -236,6 +243,7 @@ class Watching:
     def __exit__(self, *_):
         self._process.kill()
         self._process.wait()
+        self._reader.join(30)
         os.close(self._ours)
 
 
