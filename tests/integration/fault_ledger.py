@@ -157,7 +157,7 @@ def fault_36_refusing_spool(run):
         plant = flow.plant
         flow.edge_line.refuse = True
         flow.edge_line.cut()
-        with undisturbed(run, plant.edge_port, "line down, spool full and refusing"):
+        with undisturbed(run, plant, plant.edge_port, "line down, spool full and refusing"):
             loud = {version: Publisher(plant.edge_port, big_ones(0, 10**6), window=20,
                                        version=version, client=f"large-{version}")
                     for version in (V3, V5)}

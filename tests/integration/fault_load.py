@@ -30,8 +30,9 @@ class Probe(threading.Thread):
 
     def __init__(self, port):
         super().__init__(daemon=True)
+        self._topic = f"probe/{port}"
         self._subscriber = Connection(port, f"probe-sub-{port}", V3)
-        self._subscriber.subscribe("probe", 0)
+        self._subscriber.subscribe(self._topic, 0)
         self._subscriber.next_packet()
         self._publisher = Connection(port, f"probe-pub-{port}", V3)
         self._leaving = False
@@ -41,7 +42,7 @@ class Probe(threading.Thread):
         try:
             while not self._leaving:
                 began = time.monotonic()
-                self._publisher.send(packet(PUBLISH, 0, text("probe") + b"x"))
+                self._publisher.send(packet(PUBLISH, 0, text(self._topic) + b"x"))
                 self._subscriber.next_packet()
                 self.took.append(time.monotonic() - began)
                 time.sleep(0.005)
@@ -58,20 +59,36 @@ class Probe(threading.Thread):
         assert len(took) >= PROBES, f"{len(took)} round trips; {self.fault}"
         return statistics.quantiles(took, n=100)[98]
 
+    def slowest(self, rank, mark):
+        return sorted(self.took[mark:])[-rank]
+
 
 @contextmanager
-def undisturbed(run, port, what, bound_factor=BOUND_FACTOR):
-    """What happens inside must not slow two local clients by more than the design's factor."""
+def undisturbed(run, plant, port, what):
+    """What happens inside must not slow two local clients of one broker by more than the design's
+    factor. Two clients of the plant's other broker, to which nothing is done, show at the same time
+    what the machine itself is good for: of so few round trips a p99 is one of the slowest, and one
+    stall of a shared machine makes it."""
     probe = Probe(port)
+    other = Probe(plant.it_port if port == plant.edge_port else plant.edge_port)
     probe.start()
-    wait_for("the probe has measured", lambda: len(probe.took) >= 2 * PROBES or probe.fault)
-    quiet, mark = probe.p99(), len(probe.took)
+    other.start()
+
+    def wait_measured(count, mark=0, other_mark=0):
+        wait_for("the probes have measured", lambda: probe.fault or other.fault or (
+            len(probe.took) >= mark + count and len(other.took) >= other_mark + count), 60)
+
+    wait_measured(2 * PROBES)
+    quiet, mark, other_mark = probe.p99(), len(probe.took), len(other.took)
     yield
-    wait_for("the probe has measured", lambda: len(probe.took) >= mark + PROBES or probe.fault)
-    busy = probe.p99(mark)
+    wait_measured(PROBES, mark, other_mark)
+    busy, rank = probe.p99(mark), max(1, (len(probe.took) - mark) // 100)
+    noise = other.slowest(rank, other_mark)
     probe.leave()
-    allowed = max(P99_FLOOR_S, quiet) * P99_FACTOR * bound_factor
-    run.measured(f"{what}: local p99 {quiet * 1e3:.1f} ms before, {busy * 1e3:.1f} ms during")
+    other.leave()
+    allowed = max(P99_FLOOR_S, quiet, noise) * P99_FACTOR * BOUND_FACTOR
+    run.measured(f"{what}: local p99 {quiet * 1e3:.1f} ms before, {busy * 1e3:.1f} ms during, "
+                 f"when the other broker's was {noise * 1e3:.1f} ms")
     assert busy <= allowed, f"{what}: p99 {busy * 1e3:.0f} ms, allowed are {allowed * 1e3:.0f} ms"
 
 
@@ -188,7 +205,7 @@ def fault_20_slow_subscriber(run):
     with Flow(run, rate=100) as flow:
         plant = flow.plant
         lazy = {qos: lazy_subscriber(plant.it_port, qos) for qos in (0, 1)}
-        with undisturbed(run, plant.it_port, "beside subscribers that do not read"):
+        with undisturbed(run, plant, plant.it_port, "beside subscribers that do not read"):
             items = ((f"plant/toggle/{n % 4}", b"%07d" % n + bytes(3_000), False)
                      for n in range(count))
             publish_all(plant.edge_port, items, window=500, timeout_s=120, client="toggler")
@@ -240,12 +257,12 @@ def fault_21_device_floods(run):
     with Flow(run, rate=100, prepare=keep_flood_local) as flow:
         plant = flow.plant
         before = plant.edge.resident_kib()
-        with undisturbed(run, plant.edge_port, "beside a flood of small messages"):
+        with undisturbed(run, plant, plant.edge_port, "beside a flood of small messages"):
             seconds = 60 if run.long else 3
             sent = flood(plant.edge_port, seconds)
         run.measured(f"{sent / seconds:,.0f} messages a second offered and read")
         struck = sent
-        with undisturbed(run, plant.edge_port, "beside outrageous packets"):
+        with undisturbed(run, plant, plant.edge_port, "beside outrageous packets"):
             for what, act in outrageous(plant.edge_port):
                 try:
                     connection = Connection(plant.edge_port, "outrageous", V3)
@@ -386,13 +403,13 @@ def fault_36_local_traffic_goes_on(run):
         plant = flow.plant
         flow.edge_line.refuse = True
         flow.edge_line.cut()
-        with undisturbed(run, plant.edge_port, "line down, spool full"):
+        with undisturbed(run, plant, plant.edge_port, "line down, spool full"):
             big = Publisher(plant.edge_port, ((f"plant/big/{n % 4}", bytes(60_000), False)
                                               for n in range(10**6)), window=20, client="big")
             big.start()
             wait_for("the spool drops its oldest",
                      lambda: plant.edge.status()["spool"]["dropped_records"], 60)
-        with undisturbed(run, plant.edge_port, "spool's disk full"):
+        with undisturbed(run, plant, plant.edge_port, "spool's disk full"):
             # Segments that the spool drops make room, so it is filled again and again.
             wait_for("the spool's disk refuses", lambda: disk.fill()
                      or plant.edge.status()["spool"]["failing"], 30)
