@@ -30,10 +30,10 @@ _held = []  # sockets whose names keep ranges of ports for this process, until i
 def free_base_port():
     """A base below the range from which the kernel takes ports for clients. Of tests that run at
     once each gets a range of its own: its name, an abstract socket's, can be taken once."""
-    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    slots = max(1, (first_ephemeral - 20_000) // PORTS_OF_A_PLANT)
+    lowest, end = _ports_for_servers()
+    slots = (end - lowest) // PORTS_OF_A_PLANT
     for _ in range(200):
-        base = 20_000 + PORTS_OF_A_PLANT * random.randrange(slots)
+        base = lowest + PORTS_OF_A_PLANT * random.randrange(slots)
         if not all(_is_free(base + offset) for offset in range(PORTS_OF_A_PLANT)):
             continue
         name = socket.socket(socket.AF_UNIX)
@@ -45,6 +45,16 @@ def free_base_port():
         _held.append(name)
         return base
     raise AssertionError(f"no {PORTS_OF_A_PLANT} free ports in a row on {HOST}")
+
+
+def _ports_for_servers():
+    """The first, and the one behind the last. Where the kernel leaves no room below the range for
+    clients, a part of that range: what is taken there just now is found out."""
+    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for lowest in (20_000, 10_000):
+        if first_ephemeral - lowest >= 100 * PORTS_OF_A_PLANT:
+            return lowest, first_ephemeral
+    return 20_000, 32_000
 
 
 def _is_free(port):

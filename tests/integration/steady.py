@@ -40,7 +40,7 @@ def cut_and_return(plant, proxy):
         now > then for now, then in zip(links_opened(plant), before)), 60, 0.02)
 
 
-@claim("300 reconnects leave threads, descriptors and memory as they were", limit_s=300)
+@claim("300 reconnects leave threads, descriptors and memory as they were", limit_s=400)
 def reconnects(run):
     """Both agents go through a proxy that resets them, so each cut makes two reconnects."""
     wanted = 10_000 if run.long else 300
