@@ -35,7 +35,16 @@ void make_directory(const std::string& path) {
         fail("cannot make the data directory", path, reason);
 }
 
-/// The holder wrote its process id there: a hint for people, nothing decides on it.
+/// Writes the process id: a hint for people, nothing decides on it, so an agent whose disk is full
+/// starts without. An older one is written over in place, which needs no room, or taken away.
+void name_holder(int descriptor) {
+    const auto id = std::to_string(::getpid()) + "\n";
+    const auto size = static_cast<ssize_t>(id.size());
+    const bool written = ::pwrite(descriptor, id.data(), id.size(), 0) == size;
+    // The end of a longer one does no harm: the id ends with its line.
+    [[maybe_unused]] const int ignored = ::ftruncate(descriptor, written ? size : 0);
+}
+
 std::string holder_of(int descriptor) {
     std::array<char, 32> text{};
     const auto got = ::pread(descriptor, text.data(), text.size(), 0);
@@ -61,13 +70,7 @@ DataDirLock::DataDirLock(const std::string& data_dir) {
         throw Failure(ExitCode::storage, "the data directory " + dir + " is in use by " + holder +
                                              "; stop it, or give this agent its own data_dir");
     }
-    const auto id = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(descriptor_, 0) != 0 ||
-        ::pwrite(descriptor_, id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
-        const int reason = errno;
-        ::close(descriptor_);
-        fail("cannot write", path, reason);
-    }
+    name_holder(descriptor_);
 }
 
 DataDirLock::~DataDirLock() {

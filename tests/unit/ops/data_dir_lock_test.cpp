@@ -1,6 +1,8 @@
 #include "common/ops/data_dir_lock.hpp"
 
+#include <csignal>
 #include <fstream>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,6 +46,42 @@ TEST(DataDirLock, IsFreeAgainAfterItsHolder) {
         const DataDirLock first(dir);
     }
     EXPECT_NO_THROW(const DataDirLock second(dir));
+}
+
+/// Nothing that is written finds room as long as it lives.
+class NoRoom {
+public:
+    NoRoom() : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit none{.rlim_cur = 0, .rlim_max = before_.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &none);
+    }
+    ~NoRoom() {
+        ::setrlimit(RLIMIT_FSIZE, &before_);
+        std::signal(SIGXFSZ, handler_);
+    }
+    NoRoom(const NoRoom&) = delete;
+    NoRoom& operator=(const NoRoom&) = delete;
+
+private:
+    void (*handler_)(int);
+    rlimit before_{};
+};
+
+TEST(DataDirLock, IsHeldOnAFullDiskAndNamesNobodyElse) {
+    const ScratchDir scratch;
+    const auto dir = scratch.file("data");
+    {
+        const DataDirLock before(dir);
+        std::ofstream(dir + "/lock") << "4194303\n";
+    }
+    std::string text;
+    {
+        const NoRoom no_room;
+        const DataDirLock first(dir);
+        text = text_thrown_by<Failure>([&] { const DataDirLock second(dir); });
+    }
+    EXPECT_NE(text.find("in use by another process"), std::string::npos) << text;
 }
 
 TEST(DataDirLock, SaysWhyADirectoryCannotBeMade) {
