@@ -230,6 +230,11 @@ class Watching:
     def text(self):
         return self._text.decode(errors="ignore")  # a character may be there in part
 
+    def told(self):
+        """Its lines, of JSON, as far as they are whole."""
+        whole, _, _ = self.text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
     def interrupt(self):
         """Ctrl-C; gives the exit code. Then all that it printed is there."""
         self._process.send_signal(signal.SIGINT)
@@ -255,6 +260,8 @@ def watch_in_a_pipe(run):
         wait_for("not running", lambda: "edge-agent: not running\n" in watching.text())
         plant.start()
         wait_for("it has come", lambda: re.search(r"UTC   live\n", watching.text()))
+        wait_for("it has come, by the other", lambda: any(
+            one.get("live") for one in lines.told()))  # each looks at moments of its own
         plant.relay.kill()
         wait_for("lost", lambda: re.search(r"^! edge → relay +lost +since", watching.text(), re.M))
         plant.edge.kill()
@@ -263,9 +270,8 @@ def watch_in_a_pipe(run):
         assert "\x1b" not in watching.text()
         same("exit code", 0, watching.interrupt())
         same("exit code, --json", 0, lines.interrupt())
-        told = [json.loads(line) for line in lines.text().splitlines()]
-        same("before the start", False, told[0]["running"])
-        assert any(one.get("live") for one in told), told
+        same("the last line is whole", "\n", lines.text()[-1:])
+        same("before the start", False, lines.told()[0]["running"])
         plant.edge.start()
         plant.relay.start()
 
