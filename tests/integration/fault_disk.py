@@ -455,8 +455,7 @@ def fault_26_queue_limit_reached(run):
             flow.edge_line.cut()
             publisher = publish_all(plant.edge_port, items(0, 1_600), window=20, timeout_s=90,
                                     client="large")
-            dropped = plant.edge.status()["spool"]["dropped_records"]
-            assert dropped > 0, plant.edge.status()["spool"]
+            assert plant.edge.status()["spool"]["dropped_records"] > 0, plant.edge.status()["spool"]
             flow.edge_line.clear()
             recovered = flow.wait_flowing()
             same("the device's acks", 1_600, len(publisher.acknowledged))
@@ -469,7 +468,8 @@ def fault_26_queue_limit_reached(run):
         same("order, each once", sorted(set(numbers)), numbers)
         tally = flow.end(may_miss=True)
         missing = plant.it.status()["downlink"]["missing_records"]
-        ledgered = plant.edge.status()["counts"][0]["dropped"]
+        edge = plant.edge.status()
+        dropped, ledgered = edge["spool"]["dropped_records"], edge["counts"][0]["dropped"]
         lost = len(tally.lost) + 1_608 - len(numbers)
         run.measured(f"{dropped} dropped by the spool, {ledgered} of them in its ledger, {missing} "
                      f"named to the it-agent, {lost} of both devices' messages did not arrive")
