@@ -226,8 +226,9 @@ record::Seq SpoolCore::sent_to(const std::string& destination) const {
 }
 
 std::optional<DiskJob> SpoolCore::next_job(base::Now now) {
-    upkeep_.begin_turn();
-    if (!is_finding_place()) {
+    const bool may_go = !is_finding_place();
+    upkeep_.begin_turn(may_go);
+    if (may_go) {
         upkeep_.trim(passed());
         upkeep_.make_room(0);
     }

@@ -71,9 +71,9 @@ bool Upkeep::make_room(std::uint64_t bytes) {
     return fits || (doomed_.empty() && (drops || segments.size() <= 1));
 }
 
-void Upkeep::begin_turn() {
+void Upkeep::begin_turn(bool may_go) {
     const auto& segments = parts_.segments;
-    if (segments.size() > 1 && is_gone_on_disk()) doom_front();
+    if (may_go && segments.size() > 1 && is_gone_on_disk()) doom_front();
     leave_wanted_ = segments.size() > 1 && leaving_below_ > segments.front().first;
 }
 

@@ -54,8 +54,8 @@ public:
     /// Takes out of the log what every cursor and every open reader has passed.
     void trim(record::Seq passed);
     /// Before trim() and make_room(): what they wanted of the turn before is forgotten, but for a
-    /// segment that is in the ledger already.
-    void begin_turn();
+    /// segment that is in the ledger already. Its file goes once it may.
+    void begin_turn(bool may_go);
     /// What is below has been decided to go: no reader may begin with it any more.
     record::Seq leaving_below() const { return leaving_below_; }
     /// Files that are no part of the log: to be removed.

@@ -188,6 +188,43 @@ TEST(DropOldest, TellsAReaderThatWasToReadIt) {
     EXPECT_EQ(delivery.records.back().seq, 3300U);
 }
 
+/// The job that saves that the oldest segment is gone; until there is one the log fills.
+DiskJob last_job_before_the_front_goes(Rig& rig, ModelDisk& disk) {
+    const auto first = rig.spool().stats().first;
+    for (int i = 0; i < 1000; ++i) {
+        while (auto job = rig.spool().next_job(rig.now())) {
+            const auto* save = std::get_if<SaveCheckpoint>(&job->ops.front());
+            if (save != nullptr && save->checkpoint.gone_below > first) return std::move(*job);
+            rig.spool().complete(run(disk, std::move(*job)), rig.now());
+        }
+        rig.append_many(10);
+    }
+    ADD_FAILURE() << "the oldest segment stays";
+    return {};
+}
+
+TEST(DropOldest, WaitsUntilAFarSideThatWasSentTheSegmentHasFoundItsPlaceInIt) {
+    ModelDisk disk;
+    Rig rig(disk, tight_options());
+    ASSERT_TRUE(rig.start());
+    fill(rig, 100);
+    const auto had = rig.deliver();  // whose acknowledgement is lost with the session
+    rig.spool().close_reader(kHq);
+    auto job = last_job_before_the_front_goes(rig, disk);
+    ASSERT_EQ(rig.spool().stats().first, 1U);
+    const auto end = had.ends[2];
+    rig.open(end);
+    rig.spool().advance_cursor(kHq, 1, end);  // as an it-agent does: made good
+    rig.spool().complete(run(disk, std::move(job)), rig.now());
+    const auto delivery = rig.drain();
+    EXPECT_GT(rig.spool().stats().first, end.seq) << "its segment is gone";
+    for (const auto& gap : delivery.gaps) EXPECT_EQ(gap.why, GapReason::dropped);
+    ASSERT_FALSE(delivery.records.empty());
+    EXPECT_GT(delivery.records.front().seq, end.seq);
+    rig.spool().advance_cursor(kHq, 1, delivery.ends.back());
+    EXPECT_EQ(rig.spool().counts().front().delivered, end.seq + delivery.records.size());
+}
+
 TEST(DropOldest, GoesOnWhereARestartFoundTheLogFull) {
     ModelDisk disk;
     Rig rig(disk, tight_options());
