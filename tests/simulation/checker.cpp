@@ -121,7 +121,7 @@ void Checker::check() {
 /// A record that did not come is excused only by a gap that was named, for a reason that struck.
 bool Checker::is_excused(const EdgeSite& edge, const ItSite& it, const Identity& identity) const {
     if (watch_.conflated(edge, it).contains(identity) &&
-        has_newer(edge, identity, [](const Identity&) { return true; }))
+        has_newer(edge, it, identity, [](const Identity&) { return true; }))
         return true;
     return is_excused_by_gap(edge, it, identity);
 }
@@ -155,14 +155,16 @@ bool Checker::is_superseded(const EdgeSite& edge, const ItSite& it,
     const bool struck = edge.log().was_full() || edge.was_damaged() || it.changed_store();
     if (!struck || !watch_.was_passed_over(edge, it, identity)) return false;
     if (edge.was_damaged()) return true;  // then not all that was to be kept could be read
-    return has_newer(edge, identity, [](const Identity&) { return true; });
+    return has_newer(edge, it, identity, [](const Identity&) { return true; });
 }
 
-bool Checker::has_newer(const EdgeSite& edge, const Identity& identity, const Counts& counts) {
+bool Checker::has_newer(const EdgeSite& edge, const ItSite& it, const Identity& identity,
+                        const Counts& counts) const {
     const auto* record = edge.log().find(identity);
     if (record == nullptr) return false;
     const std::pair here(edge.order_of(identity.first), identity.second);
     return std::ranges::all_of(record->tags, [&](record::TagId tag) {
+        if (watch_.was_refused(edge, it, identity, tag)) return true;
         return std::ranges::any_of(edge.log().records(), [&](const auto& each) {
             const auto& [other, newer] = each;
             return std::pair(edge.order_of(other.first), other.second) > here &&
@@ -178,7 +180,8 @@ void Checker::check_conflated(const EdgeSite& edge, const ItSite& it) {
         return it.has_had(edge.qualified(), newer) || is_excused_by_gap(edge, it, newer);
     };
     for (const auto& identity : watch_.conflated(edge, it)) {
-        if (it.has_had(edge.qualified(), identity) || has_newer(edge, identity, stands)) continue;
+        if (it.has_had(edge.qualified(), identity) || has_newer(edge, it, identity, stands))
+            continue;
         run_.violate(fmt::format("P6: record {} of {} was left out, and nothing newer is at {}",
                                  identity.second, edge.name(), it.name()));
         return;

@@ -63,10 +63,11 @@ private:
     void check_counts(const EdgeSite& edge, const ItSite& it);
 
     bool is_excused_by_gap(const EdgeSite& edge, const ItSite& it, const Identity& identity) const;
-    /// Newer durable records of each of its tags carry all that it carries, and `counts` says yes
-    /// to them.
+    /// Newer durable records of each of its tags, but of those that were refused, carry all that it
+    /// carries, and `counts` says yes to them.
     using Counts = std::function<bool(const Identity&)>;
-    static bool has_newer(const EdgeSite& edge, const Identity& identity, const Counts& counts);
+    bool has_newer(const EdgeSite& edge, const ItSite& it, const Identity& identity,
+                   const Counts& counts) const;
     /// The log let the record go and sent what it had kept: one that a newer one of the same tag
     /// supersedes is not among that.
     bool is_superseded(const EdgeSite& edge, const ItSite& it, const Identity& identity) const;

@@ -85,25 +85,42 @@ void TunnelWatch::edge_leaves_out(Session& session, const tunnel::BatchHead& hea
                 return;
             }
             run_.counters.add(Event::conflated);
+            note_refused(session, identity, *record);
             check_ledgered(session, identity, *record);
             for (const auto tag : record->tags)
-                session.owed[tag].push_back({seq, log.newest(), record->has_value, record->retain});
+                if (!was_refused(*session.edge, *session.it, identity, tag))
+                    session.owed[tag].push_back(
+                        {seq, log.newest(), record->has_value, record->retain});
         }
     }
+}
+
+/// Of a change of many tags those without a topic are refused, and what remains is superseded.
+void TunnelWatch::note_refused(const Session& session, const Identity& identity,
+                               const DurableRecord& record) {
+    if (!session.edge->left_out_unknown_topics()) return;
+    for (const auto tag : record.tags)
+        if (is_ledgered(session, identity, tag, record::LedgerReason::refused))
+            refused_[{session.edge, session.it}].emplace(identity, tag);
+}
+
+bool TunnelWatch::is_ledgered(const Session& session, const Identity& identity, record::TagId tag,
+                              record::LedgerReason why) {
+    return std::ranges::any_of(session.edge->disk().ledger(), [&](const auto& row) {
+        const auto& entry = row.second.entry;
+        return !row.second.settled && entry.reason == why && entry.peer == session.it->name() &&
+               entry.tag == tag && entry.epoch == identity.first &&
+               entry.first <= identity.second && identity.second <= entry.last;
+    });
 }
 
 /// P2: what is left out is in the ledger, on disk, before the frame that leaves it out.
 void TunnelWatch::check_ledgered(const Session& session, const Identity& identity,
                                  const DurableRecord& record) {
     for (const auto tag : record.tags) {
-        const auto names = [&](const auto& row) {
-            const auto& entry = row.second.entry;
-            return !row.second.settled && entry.reason == record::LedgerReason::conflated &&
-                   entry.peer == session.it->name() && entry.tag == tag &&
-                   entry.epoch == identity.first && entry.first <= identity.second &&
-                   identity.second <= entry.last;
-        };
-        if (std::ranges::any_of(session.edge->disk().ledger(), names)) continue;
+        if (is_ledgered(session, identity, tag, record::LedgerReason::conflated) ||
+            was_refused(*session.edge, *session.it, identity, tag))
+            continue;
         run_.violate(fmt::format("P2: {} left out record {} before its ledger had it",
                                  session.edge->name(), identity.second));
         return;
@@ -234,6 +251,12 @@ bool TunnelWatch::was_passed_over(const EdgeSite& edge, const ItSite& it,
                                   const Identity& identity) const {
     const auto found = passed_over_.find({&edge, &it});
     return found != passed_over_.end() && found->second.contains(identity);
+}
+
+bool TunnelWatch::was_refused(const EdgeSite& edge, const ItSite& it, const Identity& identity,
+                              record::TagId tag) const {
+    const auto found = refused_.find({&edge, &it});
+    return found != refused_.end() && found->second.contains({identity, tag});
 }
 
 const std::set<Identity>& TunnelWatch::conflated(const EdgeSite& edge, const ItSite& it) const {

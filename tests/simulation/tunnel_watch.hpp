@@ -33,6 +33,10 @@ public:
     bool was_passed_over(const EdgeSite& edge, const ItSite& it, const Identity& identity) const;
     /// What the it-agent was told to be superseded.
     const std::set<Identity>& conflated(const EdgeSite& edge, const ItSite& it) const;
+    /// The record was left out as superseded, but of this tag, whose topic was lost with the entry
+    /// that defined it, as refused: in the ledger so, and nothing newer of it comes either.
+    bool was_refused(const EdgeSite& edge, const ItSite& it, const Identity& identity,
+                     record::TagId tag) const;
 
 private:
     /// A record of a tag was left out: a newer one that carries all of it must come. `until`: the
@@ -57,6 +61,10 @@ private:
     void edge_sends(Session& session, tunnel::FrameKind kind, base::ByteView body);
     void edge_sends_batch(Session& session, base::ByteView body);
     void edge_leaves_out(Session& session, const tunnel::BatchHead& head);
+    void note_refused(const Session& session, const Identity& identity,
+                      const DurableRecord& record);
+    static bool is_ledgered(const Session& session, const Identity& identity, record::TagId tag,
+                            record::LedgerReason why);
     void check_ledgered(const Session& session, const Identity& identity,
                         const DurableRecord& record);
     void pay_owed(Session& session, const tunnel::BatchHead& head);
@@ -75,6 +83,9 @@ private:
     std::map<std::pair<const EdgeSite*, const ItSite*>, std::vector<tunnel::Gap>> gaps_;
     std::map<std::pair<const EdgeSite*, const ItSite*>, std::set<Identity>> passed_over_,
         conflated_;
+    std::map<std::pair<const EdgeSite*, const ItSite*>,
+             std::set<std::pair<Identity, record::TagId>>>
+        refused_;
     std::vector<tunnel::BatchRecord> records_;
 };
 
