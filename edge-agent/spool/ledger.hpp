@@ -67,7 +67,7 @@ public:
     /// get.
     std::vector<record::LedgerEntry> settle(std::string_view peer, record::Seq position);
     /// A session goes on behind `position`; what was decided beyond it is decided anew. Nothing
-    /// below `log_first` is in the log any more.
+    /// below `log_first` is read from the log any more.
     void resume(std::string_view peer, record::Seq position, record::Seq log_first);
 
     /// `peer` may be at this position, though the log can not show it any more: what lay before it

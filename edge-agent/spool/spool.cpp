@@ -389,7 +389,9 @@ void SpoolCore::find_place(const std::string& destination, Reading& reading) {
     const auto place = reading.log.take_place();  // the position that is confirmed, or 0
     if (!place) return;
     const auto* cursor = cursors_.find(destination);
-    ledger_.resume(destination, std::max(cursor->position.seq, *place), view().first());
+    // What is about to go is not read again, so that nothing of it is decided anew.
+    const auto first = std::max(view().first(), upkeep_.leaving_below());
+    ledger_.resume(destination, std::max(cursor->position.seq, *place), first);
     if (*place == 0 || *place != reading.claimed.seq) return;
     const auto confirmed = std::exchange(reading.claimed, {});
     if (reading.claim_acknowledged) move_cursor(destination, reading.store, confirmed);

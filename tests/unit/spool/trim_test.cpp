@@ -225,6 +225,43 @@ TEST(DropOldest, WaitsUntilAFarSideThatWasSentTheSegmentHasFoundItsPlaceInIt) {
     EXPECT_EQ(rig.spool().counts().front().delivered, end.seq + delivery.records.size());
 }
 
+/// Makes the entry unreadable that holds this value.
+void damage(ModelDisk& disk, const std::string& value) {
+    const auto wanted = value.substr(0, 8);
+    for (const auto& file : *disk.list()) {
+        auto& contents = disk.contents(file.name);
+        for (std::size_t at = 0; at + 8 <= contents.size(); at += 8)
+            if (base::as_text(base::ByteView(contents).subspan(at, 8)) == wanted)
+                contents[at] ^= 1U;
+    }
+}
+
+TEST(DropOldest, CountsWhatIsDamagedInASegmentThatASessionMeetsAsItGoes) {
+    ModelDisk disk;
+    Rig rig(disk, tight_options());
+    ASSERT_TRUE(rig.start());
+    fill(rig, 50);
+    for (const auto* value : {"quiet before", "damaged", "quiet behind"}) {
+        ASSERT_TRUE(rig.append("plant/" + std::string(value), value + std::string(8, '.')));
+        rig.run_until_synced();
+    }
+    fill(rig, 100);
+    damage(disk, "damaged.");
+    const auto sent = rig.deliver();
+    ASSERT_EQ(sent.gaps.size(), 1U);
+    rig.spool().close_reader(kHq);
+    rig.spool().complete(run(disk, last_job_before_the_front_goes(rig, disk)), rig.now());
+    rig.open(sent.ends.front());
+    rig.spool().advance_cursor(kHq, 1, sent.ends.front());
+    const auto delivery = rig.drain();
+    rig.spool().advance_cursor(kHq, 1, delivery.ends.back());
+    const auto counts = rig.spool().counts().front();
+    EXPECT_GT(rig.spool().stats().first, 53U);
+    EXPECT_EQ(counts.delivered, sent.ends.front().seq + delivery.records.size());
+    EXPECT_EQ(counts.left_out.of(record::LedgerReason::damaged), 1U);
+    EXPECT_EQ(counts.accepted, counts.delivered + counts.left_out.all());
+}
+
 TEST(DropOldest, GoesOnWhereARestartFoundTheLogFull) {
     ModelDisk disk;
     Rig rig(disk, tight_options());
