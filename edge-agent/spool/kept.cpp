@@ -169,6 +169,7 @@ KeptEntry encode_entry(record::Epoch epoch, const std::vector<tunnel::BatchRecor
     body.resize(padded(body.size()));
     kept.entry.body = std::make_shared<const base::Bytes>(std::move(body));
     for (const auto& record : records) kept.seqs.push_back(record.seq);
+    kept.first_arrival = records.front().arrival_time;
     return kept;
 }
 

@@ -114,6 +114,7 @@ private:
 struct KeptEntry {
     Entry entry;
     std::vector<record::Seq> seqs;
+    base::WallTime first_arrival;
 };
 /// Packs records, in seq order, into entries of one epoch each.
 std::vector<KeptEntry> pack(const std::vector<KeptRecord>& kept, std::size_t entry_bytes_max);

@@ -72,12 +72,15 @@ ReadResult LogReader::read_before_log() {
         const auto epoch = kept_.empty() ? log_.first_epoch() : kept_.front().entry.epoch;
         const auto why =
             std::exchange(restart_, false) ? tunnel::GapReason::unknown_position : missing_;
+        if (kept_.empty() && !log_.segments.empty())
+            last_arrival_ = log_.segments.front().first_arrival;
         return tunnel::Gap{epoch, std::exchange(next_, target), target - 1, why};
     }
     auto kept = std::move(kept_.front());
     kept_.pop_front();
     kept_seqs_ = std::move(kept.seqs);
     next_ = kept.entry.last + 1;
+    last_arrival_ = kept.first_arrival;
     return std::move(kept.entry);
 }
 
@@ -179,6 +182,7 @@ LogReader::Located LogReader::locate_on_disk(const Segment& segment, record::Seq
 
 std::optional<base::WallTime> LogReader::oldest_unread() const {
     if (next_ >= log_.writer.next_seq()) return std::nullopt;
+    if (restart_ || next_ < log_.first()) return oldest_before_log();
     if (const auto* recent = log_.writer.recent().find(next_)) return recent->first_arrival;
     if (next_ > log_.writer.synced()) return log_.writer.open_entry().first_arrival();
     if (log_.segments.empty()) return std::nullopt;
@@ -186,6 +190,14 @@ std::optional<base::WallTime> LogReader::oldest_unread() const {
     if (!scanner_ || segment_ != segment.first) return segment.first_arrival;
     // What was given last is not newer than what comes next.
     return next_arrival_.value_or(std::max(last_arrival_, segment.first_arrival));
+}
+
+/// Of kept records, and of what a gap is to name: when that arrived nobody knows any more, but what
+/// was given last is not newer.
+std::optional<base::WallTime> LogReader::oldest_before_log() const {
+    const bool kept_is_next = !kept_.empty() && kept_.front().entry.first == next_;
+    if (kept_is_next) return kept_.front().first_arrival;
+    return last_arrival_;
 }
 
 std::optional<DiskJob> LogReader::next_read(std::uint64_t job, base::Now now) {

@@ -91,6 +91,7 @@ private:
     void enter(const Segment& segment, record::Seq seq);
     /// From `next_` up to the log's first record: kept records, and gaps around them.
     ReadResult read_before_log();
+    std::optional<base::WallTime> oldest_before_log() const;
     std::optional<DiskJob> next_kept_read(std::uint64_t job);
     void complete_kept(const DiskDone& done, const KeptRange& range, base::Now now);
 

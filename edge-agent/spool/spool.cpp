@@ -114,6 +114,7 @@ private:
         std::uint64_t store = 0;
         std::optional<ReadResult> held{};  // until the ledger has it
         std::uint64_t held_for = 0;
+        std::optional<base::WallTime> held_arrival{};  // of what is held
         bool behind = false;
         bool in_pass = false;  // the entry that was given last
     };
@@ -340,6 +341,7 @@ ReadResult SpoolCore::read(const std::string& destination) {
                         upkeep_.leaving_below() > view().first();
     if (leaves) return NotYet{};
     if (!reading.held) {
+        const auto oldest = reading.log.oldest_unread();
         auto result = reading.log.read();
         find_place(destination, reading);
         const auto* entry = std::get_if<Entry>(&result);
@@ -350,6 +352,7 @@ ReadResult SpoolCore::read(const std::string& destination) {
         if (!waits) return result;
         reading.held = std::move(result);
         reading.held_for = ledger_.version();
+        reading.held_arrival = oldest;
         upkeep_.save_soon();
     }
     if (!is_ledgered(reading.held_for)) return NotYet{};
@@ -454,7 +457,8 @@ std::uint64_t SpoolCore::leave_out(const std::string& destination, const Entry& 
 std::optional<base::WallTime> SpoolCore::oldest_unread(const std::string& destination) const {
     const auto reader = readers_.find(destination);
     if (reader == readers_.end()) return std::nullopt;
-    return reader->second.log.oldest_unread();
+    const auto& reading = reader->second;
+    return reading.held ? reading.held_arrival : reading.log.oldest_unread();
 }
 
 void SpoolCore::advance_cursor(const std::string& destination, std::uint64_t store,

@@ -176,11 +176,12 @@ bool Uplink::has_room(const Destination& destination) const {
 }
 
 bool Uplink::read_on(Destination& destination, bool& at_end, base::Now now) {
+    const auto oldest = spool_.oldest_unread(destination.name);
     const auto result = spool_.read(destination.name);
     if (const auto* entry = std::get_if<spool::Entry>(&result)) {
         take(destination, *entry, now);
     } else if (const auto* gap = std::get_if<tunnel::Gap>(&result)) {
-        take(destination, *gap);
+        take(destination, *gap, oldest.value_or(now.wall));
     } else {
         at_end = std::get<spool::NotYet>(result).at_end;
         if (at_end) find_place(destination, now);
@@ -212,8 +213,8 @@ void Uplink::pump(Destination& destination, base::Now now) {
 
 /// What waits for the ledger has been read, and not sent.
 std::optional<base::WallTime> Uplink::oldest_unsent(const Destination& destination) const {
-    for (const auto& waiting : destination.awaiting_ledger)
-        if (std::holds_alternative<spool::Entry>(waiting.what)) return waiting.first_arrival;
+    if (!destination.awaiting_ledger.empty())
+        return destination.awaiting_ledger.front().first_arrival;
     return spool_.oldest_unread(destination.name);
 }
 
@@ -222,12 +223,12 @@ void Uplink::find_place(Destination& destination, base::Now now) {
     destination.backlog.reading_began(now);
 }
 
-void Uplink::take(Destination& destination, const tunnel::Gap& gap) {
+void Uplink::take(Destination& destination, const tunnel::Gap& gap, base::WallTime first_arrival) {
     if (base::mutant(base::Mutant::gap_not_named)) return;
     notices_.add(NoticeLevel::alarm,
                  fmt::format("records {}..{} will not reach {}: {}", gap.from, gap.to,
                              destination.qualified, to_string(gap.why)));
-    destination.awaiting_ledger.push_back({gap, {}, {}, 0, {}});
+    destination.awaiting_ledger.push_back({gap, {}, {}, 0, first_arrival});
 }
 
 void Uplink::take(Destination& destination, const spool::Entry& entry, base::Now now) {

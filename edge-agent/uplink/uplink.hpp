@@ -87,7 +87,7 @@ private:
         tunnel::Position end;                          // of the entry
         std::vector<record::TagId> tags;
         std::uint64_t ticket = 0;
-        base::WallTime first_arrival{};  // of the entry
+        base::WallTime first_arrival{};  // of the entry, or of what the gap names
     };
     struct Destination {
         std::string name, qualified;
@@ -120,7 +120,7 @@ private:
     /// Reads on; false where there is nothing to read now.
     bool read_on(Destination& destination, bool& at_end, base::Now now);
     void take(Destination& destination, const spool::Entry& entry, base::Now now);
-    void take(Destination& destination, const tunnel::Gap& gap);
+    void take(Destination& destination, const tunnel::Gap& gap, base::WallTime first_arrival);
     void send_ledgered(Destination& destination);
     void send(Destination& destination, const tunnel::Position& end, base::ByteView body,
               const std::vector<record::TagId>& tags);

@@ -65,6 +65,30 @@ TEST(Damage, ToAnyByteOfASegmentCostsOneEntry) {
     }
 }
 
+TEST(Damage, CountsAsUnreadUntilItsGapIsGiven) {
+    ModelDisk disk;
+    Rig rig(disk);
+    ASSERT_TRUE(rig.start());
+    const auto first_arrival = rig.now().wall;
+    rig.append_many(4);
+    rig.run_until_synced();
+    rig.wait(std::chrono::seconds(60));
+    ASSERT_TRUE(rig.start());
+    rig.append_many(4);
+    rig.run_until_synced();
+    rig.run_jobs();
+    disk.lose_file(disk.names().front());
+    rig.open();
+    auto result = rig.spool().read(kHq);
+    for (int i = 0; i < 10 && std::holds_alternative<NotYet>(result); ++i) {
+        EXPECT_EQ(rig.spool().oldest_unread(kHq), first_arrival);
+        rig.run_jobs();
+        result = rig.spool().read(kHq);
+    }
+    EXPECT_TRUE(std::holds_alternative<tunnel::Gap>(result));
+    EXPECT_GT(rig.spool().oldest_unread(kHq), first_arrival);
+}
+
 TEST(Damage, ToTheLastEntryOfTheLogIsATornTail) {
     const auto bytes = SmallLog(false).bytes;
     std::uint64_t torn = 0;

@@ -81,6 +81,49 @@ TEST(Kept, ANewFarSideGetsTheStateOfAQuietTagWhoseSegmentIsGone) {
     }
 }
 
+/// A record every 100 ms; when each arrived, by its seq.
+void fill_slowly(Rig& rig, std::size_t records, std::vector<base::WallTime>& arrived) {
+    for (std::size_t i = 0; i < records; ++i) {
+        rig.wait(std::chrono::milliseconds(100));
+        arrived.push_back(rig.now().wall);
+        rig.append_many(1);
+        if (i % 20 == 0) rig.run_until_synced();
+    }
+    rig.run_until_synced();
+}
+
+TEST(Kept, NothingThatIsStillToComeIsOlderThanTheReaderSays) {
+    ModelDisk disk;
+    Rig rig(disk, QuietTag::tight());
+    ASSERT_TRUE(rig.start());
+    std::vector<base::WallTime> arrived{{}};
+    fill_slowly(rig, 3000, arrived);
+    rig.open();
+    record::Seq next = 1;
+    std::size_t given = 0;
+    for (bool at_end = false; !at_end;) {
+        // Before anything was given nobody asks. Then kept records, gaps and what waits for the
+        // ledger count, too.
+        const auto oldest = rig.spool().oldest_unread(kHq);
+        if (next > 1 && next < arrived.size()) {
+            ASSERT_TRUE(oldest);
+            EXPECT_LE(*oldest, arrived[next]) << next;
+        }
+        const auto result = rig.spool().read(kHq);
+        if (const auto* entry = std::get_if<Entry>(&result))
+            next = entry->last + 1;
+        else if (const auto* gap = std::get_if<tunnel::Gap>(&result))
+            next = gap->to + 1;
+        else if (rig.run_jobs() == 0)
+            at_end = std::get<NotYet>(result).at_end;
+        // Amid the log the rest of it is dropped.
+        if (!std::holds_alternative<NotYet>(result) && ++given == 60)
+            fill_slowly(rig, 3000, arrived);
+    }
+    EXPECT_EQ(next, rig.spool().synced() + 1);
+    EXPECT_GT(given, 60U);
+}
+
 TEST(Kept, SurvivesPowerCutsAndComesUnderItsOldIdentity) {
     QuietTag log;
     auto& rig = log.rig;
