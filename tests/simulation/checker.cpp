@@ -57,7 +57,13 @@ void Checker::check_lost_is_told(const EdgeSite& edge, const ItSite& it, Path& p
         path.lost_checked = false;
         return;
     }
-    if (!path.broken_since) path.broken_since = run_.now();
+    // It may have been whole for less than the time between two samples: it broke anew then.
+    const auto whole = std::max(edge.host().started(), relay_.started());
+    const bool was_whole = edge.host().was_up(whole) && relay_.was_up(whole);
+    if (!path.broken_since || (was_whole && whole > *path.broken_since)) {
+        path.broken_since = run_.now();
+        path.lost_checked = false;
+    }
     const auto& application = it.application();
     const auto since = std::max(*path.broken_since, it.application_since());
     if (path.lost_checked || run_.now() < since + kLostToldWithin || it.core() == nullptr) return;
@@ -435,7 +441,8 @@ void Checker::check_device_qualities(const EdgeSite& edge, const ItSite& it, con
             *device.online_since() > edge.started() && device.sent_again() == 0)
             run_.violate(fmt::format("P7: {} was not published since {} started, and shows {}",
                                      topic, edge.name(), shown));
-        if (!good && at > *device.online_since())
+        // A connection of before the start is half open: what came on it, the last process had.
+        if (!good && at > *device.online_since() && *device.online_since() > edge.started())
             run_.violate(fmt::format("P7: {} is published, and shows {}", topic, shown));
     }
 }

@@ -15,6 +15,7 @@ void Host::start(base::NetworkCore& core, std::function<void()> after_input) {
     core_ = &core;
     after_input_ = std::move(after_input);
     ++life_;
+    started_ = network_.scheduler_.now().instant;
     armed_.reset();
     pump();
 }
@@ -22,6 +23,7 @@ void Host::start(base::NetworkCore& core, std::function<void()> after_input) {
 void Host::crash(bool silent) {
     if (!silent) network_.reset_all(*this);
     ++life_;
+    if (is_up()) crashed_ = network_.scheduler_.now().instant;
     core_ = nullptr;
 }
 

@@ -30,6 +30,9 @@ public:
     /// gone too, and nobody is told; who writes to it when it is back is answered with a reset.
     void crash(bool silent = false);
     bool is_up() const { return core_ != nullptr; }
+    /// It was up at that time, in its present or last life.
+    bool was_up(base::Instant at) const { return at >= started_ && (is_up() || at < crashed_); }
+    base::Instant started() const { return started_; }
     /// Rises at every start and crash: an event of an earlier life must not touch this one.
     std::uint64_t life() const { return life_; }
     const std::string& name() const { return name_; }
@@ -58,6 +61,7 @@ private:
     base::NetworkCore* core_ = nullptr;
     std::function<void()> after_input_;
     std::uint64_t life_ = 0;
+    base::Instant started_{}, crashed_{};
     std::optional<base::Instant> armed_;
     base::Duration wall_offset_{};
     Host* target_ = nullptr;

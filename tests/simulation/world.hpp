@@ -40,7 +40,10 @@ private:
     void note_relay(const std::string& text);
     std::string unsettled();
     void let_lasting_stay();
-    void run_until_settled();
+    /// Since the last fault, or since then.
+    void run_until_settled(base::Instant since);
+    void let_it_reach_the_applications();
+    std::vector<base::WallTime> states_since();
     void sum_up();
 
     Run run_;
