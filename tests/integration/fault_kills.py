@@ -11,7 +11,7 @@ from flow import SETTLE_S, Flow
 from harness import Plant
 
 SERVING_AGAIN_S = 2.0  # the design's: after kill -9 of an edge
-KILL_LIMIT_S = 20
+KILL_LIMIT_S = 60  # as many syncs ahead as forty, on a disk that takes long for each
 
 
 def restart_after_crash(run, agent, shim, point, ahead, wait_s=KILL_LIMIT_S):
