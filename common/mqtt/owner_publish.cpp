@@ -34,7 +34,9 @@ void Broker::Impl::set_retained(const Message& message, base::Now now) {
         stored = store(to_publish(message), {}, now_.instant);
         stored->owner_keeps_retained = message.owner_keeps_retained;
     }
+    passing_owner_keeps_ = message.owner_keeps_retained;
     retain(message.topic, stored);
+    passing_owner_keeps_ = false;
 }
 
 std::uint64_t Broker::Impl::publish_to_lasting(const Message& message, base::Now now) {

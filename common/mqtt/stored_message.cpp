@@ -42,6 +42,11 @@ std::uint32_t remaining_seconds(base::Instant expires_at, base::Instant now) {
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 1, 0xFFFF'FFFF));
 }
 
+void append_remaining(base::Bytes& block, base::Instant expires_at, base::Instant now) {
+    append_property(
+        block, {PropertyId::message_expiry_interval, remaining_seconds(expires_at, now), {}, {}});
+}
+
 base::Bytes without_properties(base::ByteView block, std::initializer_list<PropertyId> ids) {
     base::Bytes kept;
     kept.reserve(block.size());

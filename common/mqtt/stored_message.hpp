@@ -51,6 +51,9 @@ OwnedWill own(const Will& will);
 /// message that was sent once before it expired may be sent again.
 std::uint32_t remaining_seconds(base::Instant expires_at, base::Instant now);
 
+/// Appends them to a block that has no Message Expiry Interval.
+void append_remaining(base::Bytes& block, base::Instant expires_at, base::Instant now);
+
 /// A copy of an accepted block without the properties of these kinds.
 base::Bytes without_properties(base::ByteView block, std::initializer_list<PropertyId> ids);
 

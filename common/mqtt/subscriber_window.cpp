@@ -190,11 +190,7 @@ Publish Broker::Impl::to_packet(const Delivery& delivery, Version version) {
     if (version == Version::v3_1_1 || (!message.expires_at && delivery.subscription_ids.empty()))
         return packet;
     block_.assign(message.properties.begin(), message.properties.end());
-    if (message.expires_at)
-        append_property(block_, {PropertyId::message_expiry_interval,
-                                 remaining_seconds(*message.expires_at, now_.instant),
-                                 {},
-                                 {}});
+    if (message.expires_at) append_remaining(block_, *message.expires_at, now_.instant);
     for (const std::uint32_t identifier : delivery.subscription_ids)
         append_property(block_, {PropertyId::subscription_identifier, identifier, {}, {}});
     packet.properties = block_;

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "common/base/mutants.hpp"
-#include "common/mqtt/encode.hpp"
 #include "common/mqtt/stored_message.hpp"
 #include "common/mqtt/topic.hpp"
 #include "it-agent/emit/mirror.hpp"
@@ -27,17 +26,11 @@ downlink::DownlinkOptions downlink_options(const ItOptions& options) {
     return made;
 }
 
-/// Its properties, with as much of its Message Expiry Interval as is left.
-base::Bytes with_what_is_left(const sinks::StoredRetained& retained, base::Now now) {
-    auto properties = retained.properties;
-    if (retained.expires_at) {
-        const auto expires_at = now.instant + (*retained.expires_at - now.wall);
-        mqtt::append_property(properties, {mqtt::PropertyId::message_expiry_interval,
-                                           mqtt::remaining_seconds(expires_at, now.instant),
-                                           {},
-                                           {}});
-    }
-    return properties;
+/// As an emitted value; views `retained`.
+emit::Value value_of(const sinks::StoredRetained& retained, base::Now now) {
+    emit::Value value{retained.payload, retained.properties, retained.qos, true};
+    if (retained.expires_at) value.expires_at = now.instant + (*retained.expires_at - now.wall);
+    return value;
 }
 
 record::LedgerReason ledger_reason(tunnel::GapReason why) {
@@ -113,14 +106,15 @@ void ItCore::restore(const sinks::StoredRetained& retained, base::Now now) {
         sink_.clear_retained(retained.topic);
         return;
     }
-    const auto properties = with_what_is_left(retained, now);
+    const auto value = value_of(retained, now);
     for (auto& [name, edge] : edges_) {
         const auto tag = edge.feed.find_emitted(retained.topic);
         if (!tag) continue;
-        edge.feed.restore_retained(*tag, {retained.payload, properties, retained.qos}, now);
+        edge.feed.restore_retained(*tag, value, now);
         return;
     }
-    const auto stale = emit::with_quality(properties, record::Quality::bad_last_known);
+    auto stale = emit::with_quality(value.properties, record::Quality::bad_last_known);
+    if (value.expires_at) mqtt::append_remaining(stale, *value.expires_at, now.instant);
     broker_.set_retained(
         {retained.topic, retained.payload, stale, retained.qos, true, emit::kOwnerKeepsRetained},
         now);

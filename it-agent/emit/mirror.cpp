@@ -48,7 +48,8 @@ void mirror_properties(base::Bytes& block, const record::Record& record, const O
     mqtt::PropertyReader reader(record.properties);
     while (const auto property = reader.next()) {
         const bool ours = is_user_property(*property) && is_own_name(property->text);
-        if (!ours) mqtt::append_property(block, *property);
+        const bool is_expiry = property->id == mqtt::PropertyId::message_expiry_interval;
+        if (!ours && !is_expiry) mqtt::append_property(block, *property);
     }
     append_quality(block, quality);
     append_user_property(block, "source-time", base::to_rfc3339(record.source_time));

@@ -20,7 +20,8 @@ std::string epoch_text(record::Epoch epoch);
 
 /// Appends the property block of an emitted record to `block` (cleared first): the device's own
 /// properties, without user properties of our names, then ours. `quality` is what the far side is
-/// to be told.
+/// to be told. Its Message Expiry Interval is left out: what is left of that is another at each
+/// moment (Value::expires_at).
 void mirror_properties(base::Bytes& block, const record::Record& record, const Origin& origin,
                        record::Quality quality, bool historical);
 

@@ -16,21 +16,25 @@ bool clears(const Value& value) {
     return value.retain && value.payload.empty();
 }
 
-/// The retained copy expires when it does, whatever its quality becomes.
-base::Bytes without_expiry(base::ByteView properties) {
-    return mqtt::without_properties(properties, {mqtt::PropertyId::message_expiry_interval});
-}
-
 }  // namespace
 
 /// Views scratch memory, until the next call.
-mqtt::Message ValueTopics::render(const std::string& topic, const Value& value, Quality quality) {
-    if (options_.format == Format::mirror || clears(value))
-        return {topic,     value.payload, value.properties,
-                value.qos, value.retain,  kOwnerKeepsRetained};
+mqtt::Message ValueTopics::render(const std::string& topic, const Value& value, Quality quality,
+                                  base::Now now) {
+    if (options_.format == Format::mirror || clears(value)) {
+        auto properties = value.properties;
+        if (value.expires_at) {
+            block_.assign(properties.begin(), properties.end());
+            mqtt::append_remaining(block_, *value.expires_at, now.instant);
+            properties = block_;
+        }
+        return {topic, value.payload, properties, value.qos, value.retain, kOwnerKeepsRetained};
+    }
     json_.clear();
     append_json_value(json_, value.payload, options_.vqt_value);
     vqt_message(message_, json_, value.properties, quality);
+    if (value.expires_at)
+        mqtt::append_remaining(message_.properties, *value.expires_at, now.instant);
     return {topic,
             base::as_bytes(message_.payload),
             message_.properties,
@@ -41,7 +45,7 @@ mqtt::Message ValueTopics::render(const std::string& topic, const Value& value, 
 
 void ValueTopics::publish(const std::string& topic, const Value& value, Quality quality,
                           base::Now now) {
-    const auto message = render(topic, value, quality);
+    const auto message = render(topic, value, quality, now);
     if (value.stage)
         broker_.publish_to_passing(message, *value.stage, now);
     else
@@ -52,9 +56,9 @@ std::uint64_t ValueTopics::stage(const std::string& topic, Value value, base::No
     const bool is_late = value.historical && !options_.historical_prefix.empty();
     if (is_late) value.retain = false;  // as emit() does
     if (!value.retain && !broker_.has_lasting_sessions()) return mqtt::kUnstaged;
-    if (!is_late) return broker_.publish_to_lasting(render(topic, value, value.quality), now);
+    if (!is_late) return broker_.publish_to_lasting(render(topic, value, value.quality, now), now);
     const auto late_topic = options_.historical_prefix + topic;
-    return broker_.publish_to_lasting(render(late_topic, value, value.quality), now);
+    return broker_.publish_to_lasting(render(late_topic, value, value.quality, now), now);
 }
 
 void ValueTopics::emit(ValueTopic& state, const std::string& topic, const Value& value,
@@ -91,6 +95,7 @@ void ValueTopics::publish_in_place(ValueTopic& state, const std::string& topic, 
     } else if (value.retain && overlay) {
         state.retained_as_ = overlay;
         vqt_message(message_, json_, value.properties, *overlay);
+        // No expiry in it: the copy keeps its own, as wherever its quality alone is changed.
         broker_.replace_retained(topic, base::as_bytes(message_.payload), message_.properties);
     }
 }
@@ -98,19 +103,20 @@ void ValueTopics::publish_in_place(ValueTopic& state, const std::string& topic, 
 void ValueTopics::restore(ValueTopic& state, const std::string& topic, const Value& value,
                           base::Now now) {
     if (options_.format == Format::vqt) {
-        broker_.set_retained(render(topic, value, value.quality), now);
+        broker_.set_retained(render(topic, value, value.quality, now), now);
         keep(state, value);
         state.sent_ = state.retained_as_ = value.quality;
         return;
     }
-    state.retained_properties_ = without_expiry(value.properties);
-    const auto shown = with_quality(value.properties, value.quality);
+    state.retained_properties_.assign(value.properties.begin(), value.properties.end());
+    auto shown = with_quality(value.properties, value.quality);
+    if (value.expires_at) mqtt::append_remaining(shown, *value.expires_at, now.instant);
     broker_.set_retained({topic, value.payload, shown, value.qos, true, kOwnerKeepsRetained}, now);
 }
 
 void ValueTopics::retained(ValueTopic& state, const std::string& topic, base::ByteView properties,
                            std::optional<Quality> overlay) {
-    state.retained_properties_ = without_expiry(properties);
+    state.retained_properties_.assign(properties.begin(), properties.end());
     // Under an overlay the retained copy says what is shown, however fresh its value is.
     if (overlay && !state.retained_properties_.empty())
         broker_.replace_retained_properties(topic,
@@ -125,19 +131,22 @@ void ValueTopics::show(ValueTopic& state, const std::string& topic, Quality qual
                                                 with_quality(state.retained_properties_, quality));
         return;
     }
-    if (!has_to_show(state, quality)) return;
     // Of the value that stands there only its place is known by now: the newer one takes it.
-    if (state.held_) return publish_held(state, topic, quality, now);
+    publish_held(state, topic, quality, now);
+    if (!has_to_show(state, quality)) return;
+    forget_expired(state, now);
     const bool is_told = std::exchange(state.sent_, quality) == quality;
     state.retained_as_ = quality;
     render_kept(state, quality);
     const auto payload = base::as_bytes(message_.payload);
-    if (is_told)
+    if (is_told) {
         broker_.replace_retained(topic, payload, message_.properties);
-    else
-        broker_.publish(
-            {topic, payload, message_.properties, state.qos_, state.retain_, kOwnerKeepsRetained},
-            now);
+        return;
+    }
+    if (state.expires_at_ && !state.has_expired(now))
+        mqtt::append_remaining(message_.properties, *state.expires_at_, now.instant);
+    broker_.publish(
+        {topic, payload, message_.properties, state.qos_, state.retain_, kOwnerKeepsRetained}, now);
 }
 
 /// The last value as it is to be shown, into message_.
@@ -156,17 +165,33 @@ void ValueTopics::publish_held(ValueTopic& state, const std::string& topic, Qual
                                base::Now now) {
     if (!state.held_) return;
     hold(state, false);
+    if (state.has_expired(now)) return drop_held(state, topic, now);
     // Copies: what is published is kept anew where the format asks for it.
     const auto payload = state.payload_;
     const auto properties = with_quality(state.properties_, quality);
-    publish_in_place(state, topic, {payload, properties, state.qos_, state.retain_, quality, true},
-                     {}, now);
+    const auto expires_at = state.expires_at_;
+    publish_in_place(
+        state, topic,
+        {payload, properties, state.qos_, state.retain_, quality, true, {}, expires_at}, {}, now);
+}
+
+/// It comes no more, and is yet newer than what stands there.
+void ValueTopics::drop_held(ValueTopic& state, const std::string& topic, base::Now now) {
+    if (state.retain_) {
+        broker_.set_retained({topic, {}, {}, state.qos_, true, kOwnerKeepsRetained}, now);
+        state.retained_properties_.clear();
+    }
+    if (options_.format == Format::mirror)
+        forget(state);
+    else
+        forget_expired(state, now);
 }
 
 void ValueTopics::keep(ValueTopic& state, const Value& value) {
     forget(state);
     state.qos_ = value.qos;
     state.retain_ = value.retain;
+    state.expires_at_ = value.expires_at;
     // Where it came from is little, and is told even where its value no longer can be.
     state.properties_.assign(value.properties.begin(), value.properties.end());
     const auto bytes = value.payload.size();
@@ -177,10 +202,22 @@ void ValueTopics::keep(ValueTopic& state, const Value& value) {
 }
 
 void ValueTopics::forget(ValueTopic& state) {
+    forget_payload(state);
+    state.properties_.clear();
+    state.expires_at_.reset();
+}
+
+void ValueTopics::forget_payload(ValueTopic& state) {
     if (state.kept_) kept_bytes_ -= state.payload_.size();
     state.kept_ = false;
     state.payload_.clear();
-    state.properties_.clear();
+}
+
+/// Of a value that has expired only where it came from is told; its retained copy is gone.
+void ValueTopics::forget_expired(ValueTopic& state, base::Now now) {
+    if (!state.has_expired(now)) return;
+    forget_payload(state);
+    state.retain_ = false;
 }
 
 void ValueTopics::hold(ValueTopic& state, bool on) {

@@ -31,12 +31,15 @@ struct EmissionOptions {
 /// A value as it is emitted.
 struct Value {
     base::ByteView payload;
-    base::ByteView properties;  // in format `mirror`
+    base::ByteView properties;  // in format `mirror`, without Message Expiry Interval
     mqtt::Qos qos = mqtt::Qos::at_most_once;
     bool retain = false;
     record::Quality quality = record::Quality::good;
     bool historical = false;
     std::optional<std::uint64_t> stage{};  // what stage() gave for it; nothing: it has one step
+    /// Its Message Expiry Interval as the moment at which it is over; what is emitted says how much
+    /// is left of it.
+    std::optional<base::Instant> expires_at{};
 };
 /// The sink's store has the retained copies of values, and states are told afresh by every start.
 constexpr bool kOwnerKeepsRetained = true;
@@ -49,6 +52,7 @@ class ValueTopic {
     // vqt: with which quality the last value went; nothing: none did, or it cleared the topic. And
     // which one its retained copy says, where it has one.
     std::optional<record::Quality> sent_, retained_as_;
+    std::optional<base::Instant> expires_at_;  // likewise, the last value's
     mqtt::Qos qos_ = mqtt::Qos::at_most_once;
     bool retain_ = false;
     bool held_ = false;  // the last value went to the prefix and is still to come here
@@ -56,6 +60,7 @@ class ValueTopic {
 
 public:
     bool is_held() const { return held_; }
+    bool has_expired(base::Now now) const { return expires_at_ && *expires_at_ <= now.instant; }
 };
 
 /// The topics of one edge's tags.
@@ -86,13 +91,15 @@ public:
     }
     /// The tag is of this quality now.
     void show(ValueTopic& state, const std::string& topic, record::Quality quality, base::Now now);
-    /// The backlog is through: a value that waits for that comes on its own topic, as it is.
+    /// The backlog is through: a value that waits for that comes on its own topic, as it is. One
+    /// that has expired does not; what it would have replaced as the retained copy goes.
     void publish_held(ValueTopic& state, const std::string& topic, record::Quality quality,
                       base::Now now);
     std::size_t held() const { return held_; }
 
 private:
-    mqtt::Message render(const std::string& topic, const Value& value, record::Quality quality);
+    mqtt::Message render(const std::string& topic, const Value& value, record::Quality quality,
+                         base::Now now);
     void publish(const std::string& topic, const Value& value, record::Quality quality,
                  base::Now now);
     void publish_in_place(ValueTopic& state, const std::string& topic, const Value& value,
@@ -100,6 +107,9 @@ private:
     void render_kept(const ValueTopic& state, record::Quality quality);
     void keep(ValueTopic& state, const Value& value);
     void forget(ValueTopic& state);
+    void forget_payload(ValueTopic& state);
+    void forget_expired(ValueTopic& state, base::Now now);
+    void drop_held(ValueTopic& state, const std::string& topic, base::Now now);
     void hold(ValueTopic& state, bool on);
 
     EmissionOptions options_;
@@ -107,6 +117,7 @@ private:
     std::size_t kept_bytes_ = 0, held_ = 0;
     VqtMessage message_;  // scratch
     std::string json_;    // scratch
+    base::Bytes block_;   // scratch
 };
 
 }  // namespace sallyport::emit

@@ -6,7 +6,6 @@
 #include "common/base/assert.hpp"
 #include "common/base/mutants.hpp"
 #include "common/mqtt/decode.hpp"
-#include "common/mqtt/stored_message.hpp"
 
 namespace sallyport::sinks {
 namespace {
@@ -16,6 +15,14 @@ bool has_value(const tunnel::BatchRecord& record) {
 }
 bool is_retained(const tunnel::BatchRecord& record) {
     return has_value(record) && (record.flags & record::kRetain) != 0;
+}
+
+/// Its Message Expiry Interval.
+std::optional<base::Duration> expiry_of(const tunnel::BatchRecord& record) {
+    const auto found =
+        mqtt::find_property(record.properties, mqtt::PropertyId::message_expiry_interval);
+    if (!found) return std::nullopt;
+    return std::chrono::seconds(found->number);
 }
 
 /// Of what was left out of an entry, beyond what was had before.
@@ -109,12 +116,7 @@ void BrokerSink::note_retained(const Arrival& arrival, const tunnel::BatchRecord
     const emit::Origin origin{feed.edge(), emit::epoch_text(arrival.end.epoch)};
     emit::mirror_properties(retained.properties, record, origin, record.quality,
                             feed.is_historical(record.arrival_time, now));
-    if (const auto expiry =
-            mqtt::find_property(retained.properties, mqtt::PropertyId::message_expiry_interval)) {
-        retained.expires_at = now.wall + std::chrono::seconds(expiry->number);
-        retained.properties = mqtt::without_properties(retained.properties,
-                                                       {mqtt::PropertyId::message_expiry_interval});
-    }
+    if (const auto expiry = expiry_of(record)) retained.expires_at = now.wall + *expiry;
     if (base::mutant(base::Mutant::retained_not_stored)) return;
     open_job_.retained.push_back(std::move(retained));
 }
@@ -179,12 +181,14 @@ emit::Value BrokerSink::value_of(const Arrival& arrival, const tunnel::BatchReco
                                  base::Now judged) {
     const bool historical = arrival.feed->is_historical(record.arrival_time, judged);
     emit::mirror_properties(properties_, record, origin_, record.quality, historical);
-    return {record.value,
-            properties_,
-            mqtt::Qos{static_cast<std::uint8_t>(record::qos_of(record.flags))},
-            (record.flags & record::kRetain) != 0,
-            record.quality,
-            historical};
+    emit::Value value{record.value,
+                      properties_,
+                      mqtt::Qos{static_cast<std::uint8_t>(record::qos_of(record.flags))},
+                      (record.flags & record::kRetain) != 0,
+                      record.quality,
+                      historical};
+    if (const auto expiry = expiry_of(record)) value.expires_at = judged.instant + *expiry;
+    return value;
 }
 
 /// Its values go into the queues of lasting sessions now, so that the transaction which stores the

@@ -14,6 +14,7 @@ struct Shown {
     std::string topic, payload;
     bool retain = false;
     std::map<std::string, std::string> user;  // user properties by name
+    std::optional<std::uint32_t> expiry{};    // Message Expiry Interval, s
 
     std::string quality() const {
         const auto found = user.find("quality");
@@ -34,6 +35,9 @@ inline Shown shown(const mqtt::Publish& publish) {
                std::string(base::as_text(publish.payload)),
                publish.retain,
                {}};
+    if (const auto expiry =
+            mqtt::find_property(publish.properties, mqtt::PropertyId::message_expiry_interval))
+        seen.expiry = expiry->number;
     mqtt::PropertyReader reader(publish.properties);
     while (const auto property = reader.next())
         if (property->id == mqtt::PropertyId::user_property)

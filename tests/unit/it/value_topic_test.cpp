@@ -49,16 +49,17 @@ protected:
         pass(20ms);
     }
     void emit(const std::string& payload, bool retain = false, bool historical = false,
-              Quality quality = Quality::good) {
+              Quality quality = Quality::good,
+              std::optional<base::Duration> expires_in = std::nullopt) {
         record::Record record;
         record.seq = ++seq_;
         base::Bytes block;
         mirror_properties(block, record, {"acme/line3", epoch_text(1)}, quality, historical);
         const auto tag = feed().index_of("plant/a");
-        feed().emit_value(
-            tag,
-            {base::as_bytes(payload), block, mqtt::Qos::at_least_once, retain, quality, historical},
-            now_);
+        Value value{
+            base::as_bytes(payload), block, mqtt::Qos::at_least_once, retain, quality, historical};
+        if (expires_in) value.expires_at = now_.instant + *expires_in;
+        feed().emit_value(tag, value, now_);
         feed().quality_emitted(tag, quality, now_);
     }
     /// "topic value quality" of what was shown since the last call, values only.
@@ -71,6 +72,14 @@ protected:
     std::string retained(const std::string& topic = "plant/a") {
         const auto copy = seen_.retained(topic, now_);
         return copy ? line(*copy) : "none";
+    }
+    /// Seconds that the value shown last has left.
+    std::optional<std::uint32_t> left() {
+        const auto all = seen_.see("plant/");
+        return all.empty() ? std::nullopt : all.back().expiry;
+    }
+    void emit_expiring(bool retain, bool historical, base::Duration expires_in) {
+        emit("21.5", retain, historical, Quality::good, expires_in);
     }
     std::string quality_told() {
         const auto told = seen_.retained("sallyport/quality/acme/line3/plant/a", now_);
@@ -210,6 +219,60 @@ TEST_F(ValueTopicTest, APathThatIsLostInTheDrainShowsItInVqt) {
     shown();
     lose();
     EXPECT_EQ(shown(), Lines{R"(plant/a 2 "Bad.LastKnown")"});
+}
+
+TEST_F(ValueTopicTest, AChangeOfQualityDoesNotProlongAValueInVqt) {
+    emit_expiring(false, false, 60s);
+    EXPECT_EQ(left(), 60U);
+    pass(20s);
+    lose();
+    EXPECT_EQ(left(), 40U);
+    pass(10s);
+    come_back();
+    EXPECT_EQ(left(), 30U);
+}
+
+TEST_F(ValueTopicTest, AnExpiredValueIsNullAndNotRetainedInVqt) {
+    emit_expiring(kRetained, false, 60s);
+    pass(61s);
+    shown();
+    lose();
+    const auto after = seen_.see("plant/").at(0);
+    EXPECT_EQ(after.member("value"), "null");
+    EXPECT_EQ(after.member("quality"), "\"Bad.LastKnown\"");
+    EXPECT_EQ(after.expiry, std::nullopt);
+    come_back();
+    EXPECT_EQ(shown().back(), R"(plant/a null "Uncertain.LastUsable")") << "nothing is good";
+    EXPECT_EQ(retained(), "none");
+    emit("22");
+    EXPECT_EQ(shown(), Lines{R"(plant/a 22 "Good")"});
+}
+
+TEST_F(ValueTopicTest, AHeldValueCarriesWhatIsLeftOfIt) {
+    use({Format::mirror, {}, "late/"});
+    lose();
+    feed().session_started(now_);
+    emit_expiring(kRetained, kHistorical, 60s);
+    shown();
+    pass(20s);
+    beat();
+    pass(20ms);
+    EXPECT_EQ(left(), 40U);
+    pass(20s);
+    EXPECT_EQ(seen_.retained("plant/a", now_)->expiry, 20U);
+}
+
+TEST_F(ValueTopicTest, AHeldValueThatExpiresComesNoMoreAndNothingOlderStays) {
+    for (const auto format : {Format::mirror, Format::vqt}) {
+        use({format, {}, "late/"});
+        emit("1", kRetained);
+        emit_expiring(kRetained, kHistorical, 5s);
+        shown();
+        pass(6s);
+        come_back();
+        for (const auto& line : shown()) EXPECT_EQ(line.find("21.5"), std::string::npos) << line;
+        EXPECT_EQ(retained(), "none");
+    }
 }
 
 }  // namespace
