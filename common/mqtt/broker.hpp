@@ -190,10 +190,11 @@ public:
     /// hears before the changes are saved. Shared subscriptions with a lasting member are served by
     /// such a member. Returns the publication's stage number.
     std::uint64_t publish_to_lasting(const Message& message, base::Now now);
-    /// Then, when they are saved, everybody else. Once for each stage, in order, with the same
-    /// message; who was served in the first step is not served again, whatever has become of it.
-    /// kUnstaged: there was no first step, as nobody was there to be served by it. A lasting
-    /// session that is there by now subscribed too late for this message, and has later ones.
+    /// Then, when they are saved, everybody else; nobody, if its Message Expiry Interval is 0 by
+    /// now. Once for each stage, in order, with the same message; who was served first is not
+    /// served again. kUnstaged: there was no first step, as nobody was there to be served by it. A
+    /// lasting session that is there by now subscribed too late for this message, and has later
+    /// ones.
     void publish_to_passing(const Message& message, std::uint64_t stage, base::Now now);
     /// Puts the message in the place of its topic's retained one. Nobody is told. For a start.
     void set_retained(const Message& message, base::Now now);

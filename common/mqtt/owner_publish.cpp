@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/mqtt/broker_impl.hpp"
+#include "common/mqtt/decode.hpp"
 
 namespace sallyport::mqtt {
 namespace {
@@ -62,7 +63,8 @@ void Broker::Impl::publish_to_passing(const Message& message, std::uint64_t stag
         stages_.erase(served);
     }
     step_ = Step::passing;
-    distribute(to_publish(message), nullptr);
+    const auto expiry = find_property(message.properties, PropertyId::message_expiry_interval);
+    if (!expiry || expiry->number > 0) distribute(to_publish(message), nullptr);
     step_ = Step::all;
     stage_ = {};
     if (message.retain && stage != kUnstaged)

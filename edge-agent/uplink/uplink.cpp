@@ -238,6 +238,13 @@ void Uplink::take(Destination& destination, const spool::Entry& entry, base::Now
     const auto first_arrival = records_.empty() ? now.wall : records_.front().arrival_time;
     destination.backlog.sent(entry.first, entry.last, first_arrival, now);
     const auto checksum = tunnel::batch_checksum(entry.epoch, *entry.body);
+    // The first of a session comes before its first entry: by the edge's clock the far side judges
+    // how old the records are.
+    if (destination.sender->beat_due(now)) {
+        const auto oldest = std::min(first_arrival, oldest_unsent(destination).value_or(now.wall));
+        destination.behind = std::max(now.wall - oldest, base::Duration{});
+        beat(destination, now);
+    }
     AwaitingLedger taken{entry, {entry.epoch, entry.last, checksum}, {}, 0, first_arrival};
     leave_out(destination);
     if (base::mutant(base::Mutant::cursor_moves_when_sent)) {

@@ -191,6 +191,10 @@ void EdgeFeed::emit_value(TagIndex index, const Value& value, base::Now now) {
     values_.emit(tags_[index].value, scratch_topic_, value, overlay_quality(), now);
 }
 
+void EdgeFeed::drop_value(TagIndex index, const Value& value, base::Now now) {
+    values_.drop(tags_[index].value, emitted_topic(index), value, now);
+}
+
 std::optional<Quality> EdgeFeed::overlay_quality() const {
     return overlay_ ? std::optional(overlay_->quality) : std::nullopt;
 }

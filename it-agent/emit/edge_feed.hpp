@@ -99,6 +99,8 @@ public:
     std::uint64_t stage_value(TagIndex tag, const Value& value, base::Now now);
     /// Publishes a value on the tag's topic; quality_emitted() is to follow.
     void emit_value(TagIndex tag, const Value& value, base::Now now);
+    /// In the place of emit_value(): the value had expired before it could be shown.
+    void drop_value(TagIndex tag, const Value& value, base::Now now);
     /// Nobody subscribed to the value that was emitted last.
     void note_unheard(TagIndex tag) {
         ++tags_[tag].unheard;
@@ -115,6 +117,8 @@ public:
     /// True where a record that arrived at the edge at `arrival` is sent more than 10 s later
     /// (edge's clock).
     bool is_historical(base::WallTime arrival, base::Now now) const;
+    /// What the edge's clock says now, as far as is known here; without a Beat: what ours says.
+    base::WallTime edge_clock(base::Now now) const;
     const std::string& edge() const { return edge_; }
     FeedState state() const { return state_; }
     FeedStatus status() const;
@@ -144,7 +148,6 @@ private:
     void start_sweep(base::Now now);
     std::optional<record::Quality> overlay_quality() const;
     void note_clock(const tunnel::Beat& beat, base::Now now);
-    base::WallTime edge_clock(base::Now now) const;
     void judge(const WaitingBeat& waiting, base::Now now);
     void sweep(base::Now now);
     /// Publishes the tag's shown quality where it was not told yet. True: something was published.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/mqtt/encode.hpp"
 #include "common/mqtt/stored_message.hpp"
 #include "it-agent/emit/mirror.hpp"
 
@@ -16,6 +17,14 @@ bool clears(const Value& value) {
     return value.retain && value.payload.empty();
 }
 
+/// How much of the value's Message Expiry Interval is left; 0 where nothing is.
+void append_expiry(base::Bytes& block, const Value& value, base::Now now) {
+    if (value.has_expired(now))
+        mqtt::append_property(block, {mqtt::PropertyId::message_expiry_interval, 0, {}, {}});
+    else if (value.expires_at)
+        mqtt::append_remaining(block, *value.expires_at, now.instant);
+}
+
 }  // namespace
 
 /// Views scratch memory, until the next call.
@@ -25,7 +34,7 @@ mqtt::Message ValueTopics::render(const std::string& topic, const Value& value, 
         auto properties = value.properties;
         if (value.expires_at) {
             block_.assign(properties.begin(), properties.end());
-            mqtt::append_remaining(block_, *value.expires_at, now.instant);
+            append_expiry(block_, value, now);
             properties = block_;
         }
         return {topic, value.payload, properties, value.qos, value.retain, kOwnerKeepsRetained};
@@ -33,8 +42,7 @@ mqtt::Message ValueTopics::render(const std::string& topic, const Value& value, 
     json_.clear();
     append_json_value(json_, value.payload, options_.vqt_value);
     vqt_message(message_, json_, value.properties, quality);
-    if (value.expires_at)
-        mqtt::append_remaining(message_.properties, *value.expires_at, now.instant);
+    append_expiry(message_.properties, value, now);
     return {topic,
             base::as_bytes(message_.payload),
             message_.properties,
@@ -78,6 +86,13 @@ void ValueTopics::emit(ValueTopic& state, const std::string& topic, const Value&
     publish_in_place(state, topic, value, overlay, now);
 }
 
+void ValueTopics::drop(ValueTopic& state, const std::string& topic, const Value& value,
+                       base::Now now) {
+    hold(state, false);
+    keep(state, value);
+    drop_last(state, topic, now);
+}
+
 void ValueTopics::publish_in_place(ValueTopic& state, const std::string& topic, const Value& value,
                                    std::optional<Quality> overlay, base::Now now) {
     publish(topic, value, value.quality, now);
@@ -110,7 +125,7 @@ void ValueTopics::restore(ValueTopic& state, const std::string& topic, const Val
     }
     state.retained_properties_.assign(value.properties.begin(), value.properties.end());
     auto shown = with_quality(value.properties, value.quality);
-    if (value.expires_at) mqtt::append_remaining(shown, *value.expires_at, now.instant);
+    append_expiry(shown, value, now);
     broker_.set_retained({topic, value.payload, shown, value.qos, true, kOwnerKeepsRetained}, now);
 }
 
@@ -165,7 +180,7 @@ void ValueTopics::publish_held(ValueTopic& state, const std::string& topic, Qual
                                base::Now now) {
     if (!state.held_) return;
     hold(state, false);
-    if (state.has_expired(now)) return drop_held(state, topic, now);
+    if (state.has_expired(now)) return drop_last(state, topic, now);
     // Copies: what is published is kept anew where the format asks for it.
     const auto payload = state.payload_;
     const auto properties = with_quality(state.properties_, quality);
@@ -175,8 +190,8 @@ void ValueTopics::publish_held(ValueTopic& state, const std::string& topic, Qual
         {payload, properties, state.qos_, state.retain_, quality, true, {}, expires_at}, {}, now);
 }
 
-/// It comes no more, and is yet newer than what stands there.
-void ValueTopics::drop_held(ValueTopic& state, const std::string& topic, base::Now now) {
+/// The last value has expired, and is yet newer than what stands there.
+void ValueTopics::drop_last(ValueTopic& state, const std::string& topic, base::Now now) {
     if (state.retain_) {
         broker_.set_retained({topic, {}, {}, state.qos_, true, kOwnerKeepsRetained}, now);
         state.retained_properties_.clear();

@@ -40,6 +40,7 @@ struct Value {
     /// Its Message Expiry Interval as the moment at which it is over; what is emitted says how much
     /// is left of it.
     std::optional<base::Instant> expires_at{};
+    bool has_expired(base::Now now) const { return expires_at && *expires_at <= now.instant; }
 };
 /// The sink's store has the retained copies of values, and states are told afresh by every start.
 constexpr bool kOwnerKeepsRetained = true;
@@ -78,6 +79,9 @@ public:
     /// `overlay`: what is shown instead of every tag's own quality.
     void emit(ValueTopic& state, const std::string& topic, const Value& value,
               std::optional<record::Quality> overlay, base::Now now);
+    /// In the place of emit(), for a value that expired before stage(): nobody is shown it, and
+    /// what it would have replaced as the retained copy goes.
+    void drop(ValueTopic& state, const std::string& topic, const Value& value, base::Now now);
     /// A retained value of before this start, in format `mirror`, shown with `quality`.
     void restore(ValueTopic& state, const std::string& topic, const Value& value, base::Now now);
     /// The retained copy of the tag's value has these properties; empty: there is none.
@@ -109,7 +113,7 @@ private:
     void forget(ValueTopic& state);
     void forget_payload(ValueTopic& state);
     void forget_expired(ValueTopic& state, base::Now now);
-    void drop_held(ValueTopic& state, const std::string& topic, base::Now now);
+    void drop_last(ValueTopic& state, const std::string& topic, base::Now now);
     void hold(ValueTopic& state, bool on);
 
     EmissionOptions options_;

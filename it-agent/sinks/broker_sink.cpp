@@ -38,7 +38,9 @@ std::uint64_t conflated_behind(record::Seq after, const tunnel::BatchHead& head)
 
 void BrokerSink::add(const Arrival& arrival, base::ByteView body,
                      const std::vector<tunnel::BatchRecord>& records, base::Now now) {
-    Waiting entry{arrival, std::make_shared<const base::Bytes>(body.begin(), body.end()), now, {}};
+    Waiting entry{arrival, std::make_shared<const base::Bytes>(body.begin(), body.end())};
+    entry.came = now;
+    entry.edge_came = arrival.feed->edge_clock(now);
     if (held_.empty() && !broker_.holds_back())
         take(std::move(entry), records, now);
     else
@@ -92,7 +94,10 @@ void BrokerSink::take(Waiting entry, const std::vector<tunnel::BatchRecord>& rec
         if (record.seq <= arrival.after) continue;
         note_tag(arrival, record, record.tag);
         for (const auto tag : record.also_tags) note_tag(arrival, record, tag);
-        if (is_retained(record)) note_retained(arrival, record, now);
+        if (waiting.is_expired(record))
+            note_expired(waiting, record);
+        else if (is_retained(record))
+            note_retained(waiting, record);
     }
     open_job_.handed_over.push_back({edge, waiting.body, arrival.after});
 }
@@ -106,8 +111,8 @@ void BrokerSink::note_tag(const Arrival& arrival, const tunnel::BatchRecord& rec
     open_job_.tags.push_back({feed.edge(), feed.topic(index), record.quality});
 }
 
-void BrokerSink::note_retained(const Arrival& arrival, const tunnel::BatchRecord& record,
-                               base::Now now) {
+void BrokerSink::note_retained(const Waiting& waiting, const tunnel::BatchRecord& record) {
+    const auto& arrival = waiting.arrival;
     auto& feed = *arrival.feed;
     StoredRetained retained;
     retained.topic = feed.emitted_topic((*arrival.tags)[record.tag]);
@@ -115,10 +120,25 @@ void BrokerSink::note_retained(const Arrival& arrival, const tunnel::BatchRecord
     retained.qos = mqtt::Qos{static_cast<std::uint8_t>(record::qos_of(record.flags))};
     const emit::Origin origin{feed.edge(), emit::epoch_text(arrival.end.epoch)};
     emit::mirror_properties(retained.properties, record, origin, record.quality,
-                            feed.is_historical(record.arrival_time, now));
-    if (const auto expiry = expiry_of(record)) retained.expires_at = now.wall + *expiry;
+                            feed.is_historical(record.arrival_time, waiting.taken));
+    if (const auto expires_at = waiting.expires_at(record))
+        retained.expires_at = waiting.taken.wall + (*expires_at - waiting.taken.instant);
     if (base::mutant(base::Mutant::retained_not_stored)) return;
     open_job_.retained.push_back(std::move(retained));
+}
+
+/// It is not handed over. What it would have replaced is gone all the same.
+void BrokerSink::note_expired(const Waiting& waiting, const tunnel::BatchRecord& record) {
+    const auto& arrival = waiting.arrival;
+    record::LedgerEntry missing;
+    missing.peer = arrival.feed->edge();
+    missing.reason = record::LedgerReason::expired;
+    missing.epoch = arrival.end.epoch;
+    missing.first = missing.last = record.seq;
+    missing.since = missing.until = waiting.taken.wall;
+    ledger_.add_range(missing);
+    if (is_retained(record))
+        clear_retained(arrival.feed->emitted_topic((*arrival.tags)[record.tag]));
 }
 
 void BrokerSink::clear_retained(const std::string& topic) {
@@ -176,10 +196,26 @@ void BrokerSink::look_up_origin(const Arrival& arrival) {
     origin_ = {arrival.feed->edge(), emit::epoch_text(arrival.end.epoch)};
 }
 
+/// The edge's clock says how long it had waited there. Set back since, it would say less than
+/// nothing, and an interval never becomes longer.
+std::optional<base::Instant> BrokerSink::Waiting::expires_at(
+    const tunnel::BatchRecord& record) const {
+    const auto expiry = expiry_of(record);
+    if (!expiry) return std::nullopt;
+    const auto arrived = std::max(record.arrival_time, base::WallTime{});
+    return came.instant + (*expiry - std::max(edge_came - arrived, base::Duration{}));
+}
+
+bool BrokerSink::Waiting::is_expired(const tunnel::BatchRecord& record) const {
+    if (!has_value(record)) return false;
+    const auto over = expires_at(record);
+    return over && *over <= taken.instant;
+}
+
 /// Views properties_, until the next call. `judged`: when its age is judged.
-emit::Value BrokerSink::value_of(const Arrival& arrival, const tunnel::BatchRecord& record,
+emit::Value BrokerSink::value_of(const Waiting& waiting, const tunnel::BatchRecord& record,
                                  base::Now judged) {
-    const bool historical = arrival.feed->is_historical(record.arrival_time, judged);
+    const bool historical = waiting.arrival.feed->is_historical(record.arrival_time, judged);
     emit::mirror_properties(properties_, record, origin_, record.quality, historical);
     emit::Value value{record.value,
                       properties_,
@@ -187,7 +223,7 @@ emit::Value BrokerSink::value_of(const Arrival& arrival, const tunnel::BatchReco
                       (record.flags & record::kRetain) != 0,
                       record.quality,
                       historical};
-    if (const auto expiry = expiry_of(record)) value.expires_at = judged.instant + *expiry;
+    value.expires_at = waiting.expires_at(record);
     return value;
 }
 
@@ -198,10 +234,11 @@ void BrokerSink::stage(Waiting& waiting, const std::vector<tunnel::BatchRecord>&
     const auto& arrival = waiting.arrival;
     look_up_origin(arrival);
     for (const auto& record : records) {
-        if (record.seq <= arrival.after || !has_value(record)) continue;
+        if (record.seq <= arrival.after || !has_value(record) || waiting.is_expired(record))
+            continue;
         const auto index = (*arrival.tags)[record.tag];
         waiting.stages.push_back(
-            arrival.feed->stage_value(index, value_of(arrival, record, now), now));
+            arrival.feed->stage_value(index, value_of(waiting, record, waiting.taken), now));
     }
 }
 
@@ -214,7 +251,9 @@ void BrokerSink::emit(const Waiting& waiting, base::Now now) {
     auto stage = waiting.stages.begin();
     for (const auto& record : records_) {
         if (record.seq <= arrival.after) continue;
-        if (has_value(record))
+        if (waiting.is_expired(record))
+            drop_value(waiting, record, now);
+        else if (has_value(record))
             emit_value(waiting, record, stage == waiting.stages.end() ? mqtt::kUnstaged : *stage++,
                        now);
         arrival.feed->quality_emitted((*arrival.tags)[record.tag], record.quality, now);
@@ -223,16 +262,24 @@ void BrokerSink::emit(const Waiting& waiting, base::Now now) {
     }
 }
 
+void BrokerSink::drop_value(const Waiting& waiting, const tunnel::BatchRecord& record,
+                            base::Now now) {
+    auto& feed = *waiting.arrival.feed;
+    const auto index = (*waiting.arrival.tags)[record.tag];
+    feed.note_value(index, record);
+    feed.drop_value(index, value_of(waiting, record, waiting.taken), now);
+}
+
 /// What was staged says the same to everybody.
 void BrokerSink::emit_value(const Waiting& waiting, const tunnel::BatchRecord& record,
                             std::uint64_t stage, base::Now now) {
     auto& feed = *waiting.arrival.feed;
     const auto index = (*waiting.arrival.tags)[record.tag];
     feed.note_value(index, record);
-    auto value = value_of(waiting.arrival, record, stage == mqtt::kUnstaged ? now : waiting.taken);
+    auto value = value_of(waiting, record, stage == mqtt::kUnstaged ? now : waiting.taken);
     value.stage = stage;
     feed.emit_value(index, value, now);
-    if (!broker_.was_heard()) feed.note_unheard(index);
+    if (!value.has_expired(now) && !broker_.was_heard()) feed.note_unheard(index);
 }
 
 }  // namespace sallyport::sinks

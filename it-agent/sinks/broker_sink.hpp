@@ -92,17 +92,26 @@ private:
     struct Waiting {
         Arrival arrival;
         std::shared_ptr<const base::Bytes> body;
-        base::Now taken{};
+        // When it came, and what its edge's clock said: from there on the Message Expiry Intervals
+        // of its values count by our own clock, whatever is learned of the edge's later.
+        base::Now came{};
+        base::WallTime edge_came{};
+        base::Now taken{};                    // by this is decided, once, what has expired
         std::vector<std::uint64_t> stages{};  // of its values, in order; none: not staged
+
+        std::optional<base::Instant> expires_at(const tunnel::BatchRecord& record) const;
+        bool is_expired(const tunnel::BatchRecord& record) const;
     };
 
     void take(Waiting entry, const std::vector<tunnel::BatchRecord>& records, base::Now now);
     void note_tag(const Arrival& arrival, const tunnel::BatchRecord& record, record::TagId tag);
-    void note_retained(const Arrival& arrival, const tunnel::BatchRecord& record, base::Now now);
+    void note_retained(const Waiting& waiting, const tunnel::BatchRecord& record);
+    void note_expired(const Waiting& waiting, const tunnel::BatchRecord& record);
     void emit(const Waiting& waiting, base::Now now);
     void look_up_origin(const Arrival& arrival);
-    emit::Value value_of(const Arrival& arrival, const tunnel::BatchRecord& record,
+    emit::Value value_of(const Waiting& waiting, const tunnel::BatchRecord& record,
                          base::Now judged);
+    void drop_value(const Waiting& waiting, const tunnel::BatchRecord& record, base::Now now);
     void stage(Waiting& waiting, const std::vector<tunnel::BatchRecord>& records, base::Now now);
     void emit_value(const Waiting& waiting, const tunnel::BatchRecord& record, std::uint64_t stage,
                     base::Now now);
