@@ -291,8 +291,8 @@ std::optional<base::Instant> EdgeFeed::next_deadline() const {
     return deadline;
 }
 
-bool EdgeFeed::is_historical(base::WallTime arrival, base::Now now) const {
-    return edge_clock(now) - arrival > timers_.behind_above &&
+bool EdgeFeed::is_historical(base::WallTime arrival, base::WallTime edge_clock) const {
+    return edge_clock - arrival > timers_.behind_above &&
            !base::mutant(base::Mutant::historical_unmarked);
 }
 

@@ -116,7 +116,10 @@ public:
 
     /// True where a record that arrived at the edge at `arrival` is sent more than 10 s later
     /// (edge's clock).
-    bool is_historical(base::WallTime arrival, base::Now now) const;
+    bool is_historical(base::WallTime arrival, base::Now now) const {
+        return is_historical(arrival, edge_clock(now));
+    }
+    bool is_historical(base::WallTime arrival, base::WallTime edge_clock) const;
     /// What the edge's clock says now, as far as is known here; without a Beat: what ours says.
     base::WallTime edge_clock(base::Now now) const;
     const std::string& edge() const { return edge_; }

@@ -75,6 +75,7 @@ std::map<record::Epoch, tunnel::Position> BrokerSink::forget_held(const emit::Ed
 void BrokerSink::take(Waiting entry, const std::vector<tunnel::BatchRecord>& records,
                       base::Now now) {
     entry.taken = now;
+    entry.edge_taken = entry.arrival.feed->edge_clock(now);
     auto& waiting = waiting_.emplace_back(std::move(entry));
     const auto& arrival = waiting.arrival;
     const auto& edge = arrival.feed->edge();
@@ -120,7 +121,7 @@ void BrokerSink::note_retained(const Waiting& waiting, const tunnel::BatchRecord
     retained.qos = mqtt::Qos{static_cast<std::uint8_t>(record::qos_of(record.flags))};
     const emit::Origin origin{feed.edge(), emit::epoch_text(arrival.end.epoch)};
     emit::mirror_properties(retained.properties, record, origin, record.quality,
-                            feed.is_historical(record.arrival_time, waiting.taken));
+                            feed.is_historical(record.arrival_time, waiting.edge_taken));
     if (const auto expires_at = waiting.expires_at(record))
         retained.expires_at = waiting.taken.wall + (*expires_at - waiting.taken.instant);
     if (base::mutant(base::Mutant::retained_not_stored)) return;
@@ -212,9 +213,10 @@ bool BrokerSink::Waiting::is_expired(const tunnel::BatchRecord& record) const {
     return over && *over <= taken.instant;
 }
 
-/// Views properties_, until the next call. `judged`: when its age is judged.
+/// Views properties_, until the next call. `judged`: the edge's clock, by which it is historical or
+/// not.
 emit::Value BrokerSink::value_of(const Waiting& waiting, const tunnel::BatchRecord& record,
-                                 base::Now judged) {
+                                 base::WallTime judged) {
     const bool historical = waiting.arrival.feed->is_historical(record.arrival_time, judged);
     emit::mirror_properties(properties_, record, origin_, record.quality, historical);
     emit::Value value{record.value,
@@ -238,7 +240,7 @@ void BrokerSink::stage(Waiting& waiting, const std::vector<tunnel::BatchRecord>&
             continue;
         const auto index = (*arrival.tags)[record.tag];
         waiting.stages.push_back(
-            arrival.feed->stage_value(index, value_of(waiting, record, waiting.taken), now));
+            arrival.feed->stage_value(index, value_of(waiting, record, waiting.edge_taken), now));
     }
 }
 
@@ -267,7 +269,7 @@ void BrokerSink::drop_value(const Waiting& waiting, const tunnel::BatchRecord& r
     auto& feed = *waiting.arrival.feed;
     const auto index = (*waiting.arrival.tags)[record.tag];
     feed.note_value(index, record);
-    feed.drop_value(index, value_of(waiting, record, waiting.taken), now);
+    feed.drop_value(index, value_of(waiting, record, waiting.edge_taken), now);
 }
 
 /// What was staged says the same to everybody.
@@ -276,7 +278,8 @@ void BrokerSink::emit_value(const Waiting& waiting, const tunnel::BatchRecord& r
     auto& feed = *waiting.arrival.feed;
     const auto index = (*waiting.arrival.tags)[record.tag];
     feed.note_value(index, record);
-    auto value = value_of(waiting, record, stage == mqtt::kUnstaged ? now : waiting.taken);
+    auto value = value_of(waiting, record,
+                          stage == mqtt::kUnstaged ? feed.edge_clock(now) : waiting.edge_taken);
     value.stage = stage;
     feed.emit_value(index, value, now);
     if (!value.has_expired(now) && !broker_.was_heard()) feed.note_unheard(index);

@@ -96,7 +96,10 @@ private:
         // of its values count by our own clock, whatever is learned of the edge's later.
         base::Now came{};
         base::WallTime edge_came{};
-        base::Now taken{};                    // by this is decided, once, what has expired
+        // Likewise when it was taken. By this is decided, once, what has expired, and which of the
+        // values that are staged are historical.
+        base::Now taken{};
+        base::WallTime edge_taken{};
         std::vector<std::uint64_t> stages{};  // of its values, in order; none: not staged
 
         std::optional<base::Instant> expires_at(const tunnel::BatchRecord& record) const;
@@ -110,7 +113,7 @@ private:
     void emit(const Waiting& waiting, base::Now now);
     void look_up_origin(const Arrival& arrival);
     emit::Value value_of(const Waiting& waiting, const tunnel::BatchRecord& record,
-                         base::Now judged);
+                         base::WallTime judged);
     void drop_value(const Waiting& waiting, const tunnel::BatchRecord& record, base::Now now);
     void stage(Waiting& waiting, const std::vector<tunnel::BatchRecord>& records, base::Now now);
     void emit_value(const Waiting& waiting, const tunnel::BatchRecord& record, std::uint64_t stage,

@@ -104,5 +104,28 @@ TEST_F(SinkExpiryTest, WhatExpiresDuringTheCommitIsNotShown) {
     EXPECT_FALSE(seen_.retained("plant/temp", now_));
 }
 
+class LateSinkTest : public BrokerSinkTest {
+protected:
+    LateSinkTest() : BrokerSinkTest({emit::Format::mirror, {}, "late/"}) {}
+};
+
+TEST_F(LateSinkTest, WhatIsHistoricalIsDecidedOnce) {
+    auto record = value(kTemp, "20", record::kRetain);
+    record.arrival_time = now_.wall + -5s;
+    add(1, {record});
+    const auto job = sink_.next_job(now_);
+    ASSERT_TRUE(job);
+    feed_.beat_arrived({0, now_.wall + 20s, {}, 0, 2}, now_);  // it has been 25 s in truth
+    complete(*job);
+    emit_all();
+    const auto shown = seen_.see("plant/");
+    ASSERT_EQ(shown.size(), 1U) << "as it was staged";
+    EXPECT_FALSE(shown[0].user.contains("historical"));
+    const auto copy = seen_.retained("plant/temp", now_);
+    ASSERT_TRUE(copy);
+    EXPECT_EQ(copy->payload, "20");
+    EXPECT_EQ(seen_.see("late/").size(), 0U);
+}
+
 }  // namespace
 }  // namespace sallyport::sinks
