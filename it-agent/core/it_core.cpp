@@ -225,6 +225,7 @@ void ItCore::start_session(const downlink::SessionStarted& started, base::Now no
     auto& edge = edge_of(started.edge, now);
     edge.session = started.session;
     edge.tags = std::make_shared<sinks::TagMap>();
+    edge.log = started.log.runs;
     sink_.begin_ledger_pass();
     for (const auto& [epoch, position] : sink_.forget_held(edge.feed)) {
         if (position.seq == 0)
@@ -280,13 +281,21 @@ void ItCore::take_entry(const downlink::EntryArrived& arrived, base::Now now) {
     sink_.add(arrival, arrived.body, *arrived.records, now);
 }
 
+/// Up to here everything in the edge's log has been handed over or named. In each of its runs a
+/// position counts as far as the log has that run: beyond, an older copy of it was restored.
+record::Seq ItCore::known_to(const Edge& edge) {
+    record::Seq known = 0;
+    for (const auto& run : edge.log)
+        if (const auto taken = edge.taken.find(run.epoch); taken != edge.taken.end())
+            known = std::max(known, std::min(taken->second.seq, run.last));
+    return known;
+}
+
 void ItCore::note_gap(const downlink::GapNamed& named, base::Now now) {
     auto& edge = edge_of(named.edge, now);
     ++gaps_;
     const auto& gap = named.gap;
-    const auto taken = edge.taken.find(gap.epoch);
-    const auto known = taken == edge.taken.end() ? 0 : taken->second.seq;
-    const auto from = std::max(gap.from, known + 1);
+    const auto from = std::max(gap.from, known_to(edge) + 1);
     if (gap.to >= from) {
         record::LedgerEntry missing;
         missing.peer = named.edge;
@@ -295,7 +304,7 @@ void ItCore::note_gap(const downlink::GapNamed& named, base::Now now) {
         missing.first = from;
         missing.last = gap.to;
         missing.since = missing.until = now.wall;
-        missing_records_ += sink_.note_missing(missing);
+        missing_records_ += sink_.note_missing(missing, edge.log);
     }
     notices_.add(NoticeLevel::alarm, fmt::format("records {}..{} of {} will not come: {}", gap.from,
                                                  gap.to, named.edge, to_string(gap.why)));

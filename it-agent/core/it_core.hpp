@@ -96,6 +96,7 @@ private:
         tunnel::SessionId session{};                            // 0: none
         tunnel::Position resumed_at{};
         std::shared_ptr<sinks::TagMap> tags{};
+        std::vector<tunnel::Run> log{};  // the session's, as it began
     };
 
     void restore(const sinks::StoreState& state, base::Now now);
@@ -105,6 +106,7 @@ private:
     void start_session(const downlink::SessionStarted& started, base::Now now);
     void take_entry(const downlink::EntryArrived& arrived, base::Now now);
     void define_tags(const downlink::TagsDefined& defined);
+    static record::Seq known_to(const Edge& edge);
     void note_gap(const downlink::GapNamed& named, base::Now now);
     void lose(Edge& edge, std::string_view side, std::string_view seen, base::Now now);
     void emit_committed(base::Now now);

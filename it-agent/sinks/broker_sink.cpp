@@ -47,9 +47,10 @@ void BrokerSink::add(const Arrival& arrival, base::ByteView body,
         held_.push_back(std::move(entry));
 }
 
-std::uint64_t BrokerSink::note_missing(const record::LedgerEntry& range) {
+std::uint64_t BrokerSink::note_missing(const record::LedgerEntry& range,
+                                       const std::vector<tunnel::Run>& log) {
     if (base::mutant(base::Mutant::gap_not_ledgered)) return 0;
-    return ledger_.add_range(range);
+    return ledger_.add_range(range, log);
 }
 
 void BrokerSink::take_held(base::Now now) {

@@ -61,8 +61,9 @@ public:
              const std::vector<tunnel::BatchRecord>& records, base::Now now);
 
     /// What will not come goes into the ledger, before any position passes it. Gives how many
-    /// records are new there.
-    std::uint64_t note_missing(const record::LedgerEntry& range);
+    /// records are new there. `log`: see Ledger::add_range.
+    std::uint64_t note_missing(const record::LedgerEntry& range,
+                               const std::vector<tunnel::Run>& log);
     void begin_ledger_pass() { ledger_.begin_pass(); }
     const Ledger& ledger() const { return ledger_; }
 

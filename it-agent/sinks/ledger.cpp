@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 namespace sallyport::sinks {
 
@@ -29,21 +30,40 @@ Ledger::Ledger(std::vector<LedgerRow> stored, std::size_t rows_max) : rows_max_(
     }
 }
 
-std::uint64_t Ledger::add_range(const LedgerEntry& entry) {
+/// The ranges of all runs of the log, of each as far as the log has it: beyond that an older copy
+/// of the log was restored, and other records have those seqs now.
+std::vector<Ledger::Known> Ledger::known_to(const LedgerEntry& entry,
+                                            const std::vector<tunnel::Run>& log) {
+    std::vector<Known> known{
+        {&ranges_[{entry.peer, entry.epoch}], std::numeric_limits<Seq>::max()}};
+    for (const auto& run : log) {
+        const auto found = ranges_.find({entry.peer, run.epoch});
+        if (run.epoch != entry.epoch && found != ranges_.end())
+            known.push_back({&found->second, run.last});
+    }
+    return known;
+}
+
+std::uint64_t Ledger::add_range(const LedgerEntry& entry, const std::vector<tunnel::Run>& log) {
     std::uint64_t added = 0;
+    const auto all_known = known_to(entry, log);
     auto& ranges = ranges_[{entry.peer, entry.epoch}];
     for (Seq at = entry.first; at != 0 && at <= entry.last;) {
-        const auto next = ranges.upper_bound(at);
-        if (next != ranges.begin()) {
-            const auto known_to = rows_.at(std::prev(next)->second).entry.last;
-            if (known_to >= at) {
-                at = known_to + 1;
-                continue;
-            }
-        }
         auto piece = entry;
         piece.first = at;
-        if (next != ranges.end()) piece.last = std::min(entry.last, next->first - 1);
+        Seq known = 0;  // from `at` up to here
+        for (const auto& each : all_known) {
+            const auto next = each.ranges->upper_bound(at);
+            if (next != each.ranges->begin())
+                known = std::max(known,
+                                 std::min(rows_.at(std::prev(next)->second).entry.last, each.last));
+            if (next != each.ranges->end() && next->first <= each.last)
+                piece.last = std::min(piece.last, next->first - 1);
+        }
+        if (known >= at) {
+            at = known + 1;
+            continue;
+        }
         piece.records = piece.last - piece.first + 1;
         added += piece.records;
         at = piece.last + 1;

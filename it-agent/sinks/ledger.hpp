@@ -1,7 +1,10 @@
 // What of the edges' records is not handed over, and why: ranges that an edge has named missing.
 // It stands in the store before, or in the transaction in which, the position passes it.
 //
-// A range stands there once, in however many sessions it is named. Ranges that meet are one row
+// A range stands there once, in however many sessions it is named, and by whichever of its log's
+// runs: seqs rise through a whole log, so one that begins in an earlier run than the one that ends
+// it may come again under another. What a later run of another log holds at the same seqs is not
+// the same. Ranges that meet are one row
 // within a pass (a session). Over kRowsMax the oldest rows become one for each edge and reason,
 // which keeps the sum and the outer bounds.
 #pragma once
@@ -15,6 +18,7 @@
 #include <vector>
 
 #include "common/record/ledger.hpp"
+#include "common/tunnel/frame.hpp"
 
 namespace sallyport::sinks {
 
@@ -26,9 +30,11 @@ public:
 
     /// Another session: what it names is not joined with what an earlier one has.
     void begin_pass() { ++pass_; }
-    /// Records `entry.first` to `entry.last` of `entry.peer`, of the run that ends them. Gives how
-    /// many of them stood here under no reason.
-    std::uint64_t add_range(const record::LedgerEntry& entry);
+    /// Records `entry.first` to `entry.last` of `entry.peer`, of the run that ends them; `log` are
+    /// the runs of the log which they are missing from. Gives how many of them stood here under no
+    /// reason.
+    std::uint64_t add_range(const record::LedgerEntry& entry,
+                            const std::vector<tunnel::Run>& log = {});
 
     bool is_changed() const { return !changes_.empty(); }
     /// What is to be made durable; the taker tries until it is.
@@ -44,6 +50,13 @@ public:
 private:
     using Ranges = std::map<record::Seq, std::uint64_t>;  // first seq -> id of its row
 
+    /// What is known of some seqs: the ranges of a run, up to a seq.
+    struct Known {
+        const Ranges* ranges;
+        record::Seq last;
+    };
+    std::vector<Known> known_to(const record::LedgerEntry& entry,
+                                const std::vector<tunnel::Run>& log);
     void add_piece(Ranges& ranges, const record::LedgerEntry& piece);
     void put(const record::LedgerRow& row);
     void fold_oldest();

@@ -24,6 +24,11 @@ protected:
         drain();
         return session;
     }
+    EdgeSession& open_log(const tunnel::Log& log) {
+        auto& session = edges().open(++session_, "acme/line3", log, now_);
+        drain();
+        return session;
+    }
     std::uint64_t ledgered() {
         std::uint64_t records = 0;
         for (const auto& sum : core().status().ledger) records += sum.records;
@@ -31,6 +36,7 @@ protected:
     }
 
     EdgeLog log_{kEpoch};
+    std::uint64_t session_ = 900;
 };
 
 TEST_F(LedgeredGapTest, IsOneTransactionWithThePositionThatPassesIt) {
@@ -62,6 +68,32 @@ TEST_F(LedgeredGapTest, IsThereOnceHoweverOftenItIsNamed) {
     EXPECT_EQ(ledgered(), 10U);
     EXPECT_EQ(core().status().missing_records, 0U) << "since this start";
     EXPECT_EQ(store_.ledger.size(), 1U);
+}
+
+TEST_F(LedgeredGapTest, IsThereOnceUnderWhicheverRunOfItsLogItIsNamed) {
+    const tunnel::Log log{{{kEpoch, 1, 12}, {kEpoch + 1, 13, 20}}};
+    connect_relay();
+    auto& first = open_log(log);
+    first.sender.send_gap({kEpoch, 1, 10, tunnel::GapReason::dropped});
+    drain();
+    EXPECT_EQ(ledgered(), 10U);
+    lose_link();
+    connect_relay();
+    auto& second = open_log(log);
+    second.sender.send_gap({kEpoch + 1, 1, 14, tunnel::GapReason::dropped});
+    drain();
+    EXPECT_EQ(ledgered(), 14U);
+}
+
+TEST_F(LedgeredGapTest, DoesNotCountWhatAnEarlierRunHasDelivered) {
+    deliver(connect_edge(log_), log_, 1);
+    deliver(open(log_), log_, 2);
+    lose_link();
+    connect_relay();
+    EdgeSession& session = open_log({{{kEpoch, 1, 12}, {kEpoch + 1, 13, 20}}});
+    session.sender.send_gap({kEpoch + 1, 1, 14, tunnel::GapReason::unknown_position});
+    drain();
+    EXPECT_EQ(ledgered(), 12U) << "1 and 2 were delivered";
 }
 
 TEST_F(LedgeredGapTest, IsTriedAgainWithATransactionThatFailed) {

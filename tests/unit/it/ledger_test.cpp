@@ -59,6 +59,30 @@ TEST(ItLedger, HasARangeOnceHoweverOftenItIsNamed) {
     EXPECT_EQ(sums.at({"acme/line3", LedgerReason::damaged}), 7U);
 }
 
+TEST(ItLedger, KnowsARangeThatIsNamedUnderALaterRunOfTheSameLog) {
+    const std::vector<tunnel::Run> log{{kEpoch, 10, 12}, {kEpoch + 1, 13, 30}};
+    Ledger ledger;
+    EXPECT_EQ(ledger.add_range(range(1, 9), log), 9U);
+    ledger.begin_pass();
+    EXPECT_EQ(ledger.add_range(range(1, 14, LedgerReason::dropped, kEpoch + 1), log), 5U);
+    EXPECT_EQ(bounds(ledger), (Bounds{{1, 9}, {10, 14}}));
+    EXPECT_EQ(ledger.add_range(range(5, 12), log), 0U) << "and under an earlier one";
+}
+
+TEST(ItLedger, TakesOtherRecordsAtTheSameSeqsForOthers) {
+    Ledger ledger;
+    EXPECT_EQ(ledger.add_range(range(1, 9), {{kEpoch, 1, 9}}), 9U);
+    constexpr auto kOther = kEpoch + 1;
+    const auto other = range(1, 9, LedgerReason::dropped, kOther);
+    EXPECT_EQ(ledger.add_range(other, {{kOther, 1, 9}}), 9U) << "a log begun anew";
+    Ledger restored;
+    EXPECT_EQ(restored.add_range(range(4, 9), {{kEpoch, 1, 9}}), 6U);
+    EXPECT_EQ(restored.add_range(range(1, 12, LedgerReason::dropped, kOther),
+                                 {{kEpoch, 1, 6}, {kOther, 7, 12}}),
+              9U)
+        << "an older copy, which went on from 7";
+}
+
 TEST(ItLedger, JoinsRangesThatMeetWithinAPass) {
     Ledger ledger;
     ledger.add_range(range(1, 4));
