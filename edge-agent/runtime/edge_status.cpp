@@ -65,7 +65,7 @@ void add_destinations(ops::Metrics& metrics, const std::vector<DestinationStatus
         [](const auto& each) { return in_seconds(each.behind); });
     add("destination_oldest_unacknowledged_seconds", "Age of the oldest record not acknowledged.",
         [](const auto& each) { return in_seconds(each.oldest_unacknowledged); });
-    add("destination_waiting_records", "Records not acknowledged.",
+    add("destination_waiting_records", "Records not acknowledged, nor named as missing.",
         [](const auto& each) { return each.waiting_records; });
     add("destination_acknowledged_records_per_second", "Records acknowledged a second, now.",
         [](const auto& each) { return each.out_per_s; });

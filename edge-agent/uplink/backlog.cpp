@@ -18,6 +18,7 @@ void Backlog::accepted(base::Now now) {
 
 void Backlog::reading_began(base::Now now) {
     reads_ = true;
+    missing_.clear();
     out_ = base::Rate(now.instant);
 }
 
@@ -39,6 +40,24 @@ void Backlog::acknowledged(record::Seq seq, base::Now now) {
         out_.add(in_flight_.front().last - in_flight_.front().first + 1, now.instant);
         in_flight_.pop_front();
     }
+    while (!missing_.empty() && missing_.front().to <= seq) missing_.pop_front();
+}
+
+void Backlog::named_missing(record::Seq from, record::Seq to) {
+    if (to < from) return;  // "begin again", and nothing is missing
+    if (!missing_.empty() && missing_.back().to + 1 == from)
+        missing_.back().to = to;
+    else
+        missing_.push_back({from, to});
+}
+
+std::uint64_t Backlog::waiting(record::Seq acknowledged, record::Seq tail) const {
+    if (tail <= acknowledged) return 0;
+    auto records = tail - acknowledged;
+    for (const auto& missing : missing_)
+        if (missing.to > acknowledged)
+            records -= missing.to - std::max(missing.from - 1, acknowledged);
+    return records;
 }
 
 void Backlog::note_waiting(std::uint64_t records, bool live) {

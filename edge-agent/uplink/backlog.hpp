@@ -3,6 +3,7 @@
 // nothing.
 //
 //   unread (of the reader) ─▶ sent (in flight) ─▶ acknowledged
+//                         └─▶ named as missing: waits no more, though no Ack can name its end
 //
 // While a session reads, the oldest record is the first in flight, else the reader's first. When it
 // ends, that is remembered until a later session has found its place. After a start with records
@@ -41,6 +42,11 @@ public:
     void reading_ended(std::optional<base::WallTime> oldest_unread);
     void sent(record::Seq first, record::Seq last, base::WallTime first_arrival, base::Now now);
     void acknowledged(record::Seq seq, base::Now now);
+    /// A Gap has been sent: what it names will not come. Holds until a later session has found its
+    /// place, and names anew what is missing.
+    void named_missing(record::Seq from, record::Seq to);
+    /// Records behind `acknowledged`, up to `tail`, that are still to come.
+    std::uint64_t waiting(record::Seq acknowledged, record::Seq tail) const;
     /// What waits now, and whether the path is live: a backlog's peak is counted from there.
     void note_waiting(std::uint64_t records, bool live);
 
@@ -60,7 +66,12 @@ private:
         base::Instant sent_at;
     };
 
+    struct Missing {
+        record::Seq from = 0, to = 0;
+    };
+
     std::deque<InFlight> in_flight_;  // bounded by the session's credit
+    std::deque<Missing> missing_;     // not passed by an Ack; apart, so one for each in flight
     bool reads_ = false;
     std::optional<base::WallTime> remembered_;  // while nothing reads
     bool nothing_waits_ = false;                // while nothing reads

@@ -178,16 +178,16 @@ bool Uplink::has_room(const Destination& destination) const {
 bool Uplink::read_on(Destination& destination, bool& at_end, base::Now now) {
     const auto oldest = spool_.oldest_unread(destination.name);
     const auto result = spool_.read(destination.name);
-    if (const auto* entry = std::get_if<spool::Entry>(&result)) {
-        take(destination, *entry, now);
-    } else if (const auto* gap = std::get_if<tunnel::Gap>(&result)) {
-        take(destination, *gap, oldest.value_or(now.wall));
-    } else {
-        at_end = std::get<spool::NotYet>(result).at_end;
+    if (const auto* not_yet = std::get_if<spool::NotYet>(&result)) {
+        at_end = not_yet->at_end;
         if (at_end) find_place(destination, now);
         return false;
     }
     find_place(destination, now);
+    if (const auto* entry = std::get_if<spool::Entry>(&result))
+        take(destination, *entry, now);
+    else
+        take(destination, std::get<tunnel::Gap>(result), oldest.value_or(now.wall));
     return true;
 }
 
@@ -234,7 +234,6 @@ void Uplink::take(Destination& destination, const tunnel::Gap& gap, base::WallTi
 void Uplink::take(Destination& destination, const spool::Entry& entry, base::Now now) {
     const auto head = tunnel::decode_batch(*entry.body, records_);
     SALLYPORT_ASSERT(head.has_value());  // the spool checked the entry's checksum
-    find_place(destination, now);
     const auto first_arrival = records_.empty() ? now.wall : records_.front().arrival_time;
     destination.backlog.sent(entry.first, entry.last, first_arrival, now);
     const auto checksum = tunnel::batch_checksum(entry.epoch, *entry.body);
@@ -290,6 +289,7 @@ void Uplink::send_ledgered(Destination& destination) {
         const auto& next = waiting.front();
         if (const auto* gap = std::get_if<tunnel::Gap>(&next.what)) {
             destination.sender->send_gap(*gap);
+            destination.backlog.named_missing(gap->from, gap->to);
             collect_frames(destination);
         } else {
             const auto& body = *std::get<spool::Entry>(next.what).body;

@@ -53,8 +53,7 @@ PathState Uplink::state_of(const Destination& destination, base::Now now) const 
 }
 
 std::uint64_t Uplink::waiting_records(const Destination& destination) const {
-    const auto tail = spool_.synced();
-    return tail > destination.acknowledged ? tail - destination.acknowledged : 0;
+    return destination.backlog.waiting(destination.acknowledged, spool_.synced());
 }
 
 std::string Uplink::why(const Destination& destination) const {

@@ -76,6 +76,37 @@ TEST_F(BacklogTest, DoesNotInventTheAgeOfWhatWaitedBeforeAStart) {
     EXPECT_EQ(backlog.oldest(now_.wall), now_.wall);
 }
 
+TEST_F(BacklogTest, WhatIsNamedAsMissingWaitsNoMore) {
+    Backlog backlog(false, now_);
+    EXPECT_EQ(backlog.waiting(0, 20), 20U);
+    EXPECT_EQ(backlog.waiting(21, 20), 0U);
+    backlog.reading_began(now_);
+    backlog.named_missing(1, 0);  // "begin again"
+    EXPECT_EQ(backlog.waiting(0, 20), 20U);
+    backlog.named_missing(1, 4);
+    backlog.sent(5, 9, now_.wall, now_);
+    backlog.named_missing(10, 12);
+    backlog.named_missing(13, 15);
+    EXPECT_EQ(backlog.waiting(0, 20), 10U);
+    EXPECT_EQ(backlog.waiting(14, 20), 5U) << "part of what is missing is passed";
+    backlog.acknowledged(9, now_);
+    EXPECT_EQ(backlog.waiting(9, 15), 0U) << "no Ack can name the end of what is missing";
+    EXPECT_EQ(backlog.waiting(9, 20), 5U);
+    backlog.sent(16, 20, now_.wall, now_);
+    backlog.acknowledged(20, now_);
+    EXPECT_EQ(backlog.waiting(20, 30), 10U);
+}
+
+TEST_F(BacklogTest, WhatIsMissingIsNamedAnewInEachSession) {
+    Backlog backlog(false, now_);
+    backlog.reading_began(now_);
+    backlog.named_missing(1, 4);
+    backlog.reading_ended(std::nullopt);
+    EXPECT_EQ(backlog.waiting(0, 4), 0U) << "it was named, though its session is over";
+    backlog.reading_began(now_);
+    EXPECT_EQ(backlog.waiting(0, 4), 4U) << "this time it may be read";
+}
+
 TEST_F(BacklogTest, ADrainCountsFromThePeakAndKnowsItsEnd) {
     Backlog backlog(false, now_);
     backlog.note_waiting(10'000, false);

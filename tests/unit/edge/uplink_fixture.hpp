@@ -23,6 +23,7 @@ protected:
         stored.edge = "acme/line3";
         stored.destinations = destinations;
         stored.segment_bytes_max = 256U << 10U;
+        stored.cache_bytes_max = cache_bytes_max_;
         auto recovered = spool::Spool::recover(stored, disk_, 100, 1, now_);
         ASSERT_TRUE(recovered);
         spool_ = std::move(*recovered);
@@ -142,6 +143,7 @@ protected:
     base::Now now_{base::Instant{1h}, base::WallTime{1'000'000'000'000}};
     std::optional<base::ConnectionId> dialled_, link_;
     simulation::ModelDisk disk_;
+    std::size_t cache_bytes_max_ = 4U << 20U;
 
 private:
     bool obey(const base::Command& command) {

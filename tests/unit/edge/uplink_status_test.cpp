@@ -94,6 +94,39 @@ TEST_F(UplinkStatusTest, ABacklogHasAPeakAndADrainAProgress) {
     EXPECT_EQ(status_of().waiting_records, 15U);
 }
 
+TEST_F(UplinkStatusTest, DamageAtTheLogsEndIsNamedAndDoesNotWaitForTheNextRecord) {
+    cache_bytes_max_ = 0;
+    start({"hq"});
+    publish("a", "1");
+    publish("a", "damaged");
+    const auto segment = disk_.names().at(0);
+    const auto& bytes = disk_.contents(segment);
+    const auto value = base::as_bytes("damaged");
+    const auto at = std::ranges::search(bytes, value).begin() - bytes.begin();
+    disk_.flip_bit(segment, static_cast<std::uint64_t>(at), 0);
+    EXPECT_EQ(status_of().waiting_records, 2U);
+    connect();
+    auto* session = &open("acme/hq", {"#"});
+    ASSERT_EQ(session->gaps.size(), 1U);
+    EXPECT_EQ(session->gaps[0].from, 2U);
+    EXPECT_EQ(status_of().state, PathState::live);
+    EXPECT_EQ(status_of().waiting_records, 0U);
+    EXPECT_EQ(status_of().acknowledged, 1U);
+    EXPECT_EQ(cursor().seq, 1U) << "only an Ack moves it, and a gap has none";
+    pass(2s);
+    EXPECT_EQ(session->beats.back().spooled_records, 0U);
+    hang_up(base::CloseCause::reset);
+    EXPECT_EQ(status_of().waiting_records, 0U);
+    connect();
+    far().resume_at_ = cursor();
+    session = &open("acme/hq", {"#"});
+    EXPECT_EQ(session->gaps.size(), 1U) << "named again: the far side's position is before it";
+    EXPECT_EQ(status_of().waiting_records, 0U);
+    publish("a", "3");
+    EXPECT_EQ(cursor().seq, 3U);
+    EXPECT_EQ(status_of().waiting_records, 0U);
+}
+
 TEST_F(UplinkStatusTest, TheLinkSaysSinceWhenAndWhatFailedLast) {
     start({"hq"});
     EXPECT_FALSE(uplink().status(now_).link.is_up);
