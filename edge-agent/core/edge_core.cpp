@@ -79,6 +79,7 @@ EdgeCore::EdgeCore(EdgeOptions options, std::unique_ptr<spool::Spool> spool,
       publisher_saves_(publishers_),
       uplink_(uplink_options(options_), *spool_, now),
       delivery_acks_(*spool_, broker_),
+      waiting_(options_.waiting_publish_bytes_max),
       started_(now.wall),
       spool_since_(now.wall),
       spool_bytes_in_(now.instant, kGrowthTimeConstant) {
@@ -256,9 +257,11 @@ void EdgeCore::read_payload(tunnel::BatchRecord& record, std::size_t rule) {
     if (!reading.is_time_believed) ++unbelieved_times_;
 }
 
-/// False: shed, or its sender is cut off; then the far side is told nothing of it.
+/// False: shed, or its sender is cut off; then the far side is told nothing of it. Or it is in the
+/// queue already: then what was told of its tag since comes behind it, and stands.
 bool EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& published,
                       std::size_t rule, base::Now now) {
+    if (waiting_.join(record, published)) return false;
     const bool at_most_once = published.qos == mqtt::Qos::at_most_once;
     const auto receipt = receipt_of(published, options_.forwards[rule].ack_delivered);
     const bool must_stay = receipt && receipt->awaits_delivery;
@@ -289,7 +292,7 @@ bool EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& publish
         refuse(published, now);
         return false;
     }
-    if (!wait_for_room(std::move(record), published.token, receipt)) {
+    if (!waiting_.add(std::move(record), published, receipt)) {
         broker_.disconnect_publisher(published.token, mqtt::ReasonCode::quota_exceeded, now);
         return false;
     }
@@ -324,22 +327,6 @@ void EdgeCore::note_value(const tunnel::BatchRecord& record) {
     newest_[record.tag].set(record.seq, record.value, record.source_time, record.arrival_time);
 }
 
-/// Keeps a copy in its turn behind what waits already; false beyond the bound.
-bool EdgeCore::wait_for_room(tunnel::BatchRecord record, mqtt::AckToken token,
-                             const std::optional<spool::Receipt>& receipt) {
-    const auto bytes = sizeof(WaitingRecord) + record.value.size() + record.properties.size() +
-                       record.also_tags.size() * sizeof(record::TagId);
-    if (waiting_bytes_ + bytes > options_.waiting_publish_bytes_max) return false;
-    auto& kept =
-        waiting_.emplace_back(WaitingRecord{std::move(record), {}, {}, token, receipt, bytes});
-    kept.value.assign(kept.record.value.begin(), kept.record.value.end());
-    kept.properties.assign(kept.record.properties.begin(), kept.record.properties.end());
-    kept.record.value = kept.value;
-    kept.record.properties = kept.properties;
-    waiting_bytes_ += bytes;
-    return true;
-}
-
 void EdgeCore::admit_waiting(base::Now now) {
     if (waiting_.empty()) return;
     while (!waiting_.empty()) {
@@ -351,7 +338,6 @@ void EdgeCore::admit_waiting(base::Now now) {
             newest_[waiting.record.tag].seq = *seq;
             await_ack(*seq, waiting.token, waiting.receipt);
         }
-        waiting_bytes_ -= waiting.bytes;
         waiting_.pop_front();
     }
     broker_.resume_publishers(now);
@@ -379,7 +365,7 @@ void EdgeCore::record_quality(const ingest::QualityChange& change, base::Now now
             record.flags |= record::kLatest;
         record.source_time = record.arrival_time = now.wall;
         if (waiting_.empty() && spool_->append(record, now)) continue;
-        if (!wait_for_room(std::move(record), {}, {}))
+        if (!waiting_.add(std::move(record)))
             notices_.add(base::NoticeLevel::alarm,
                          "a change of quality is lost: too much waits for the spool's disk");
     }

@@ -16,6 +16,7 @@
 #include "edge-agent/core/broker_saver.hpp"
 #include "edge-agent/core/delivery_acks.hpp"
 #include "edge-agent/core/spool_outlook.hpp"
+#include "edge-agent/core/waiting_records.hpp"
 #include "edge-agent/ingest/classifier.hpp"
 #include "edge-agent/ingest/publisher_saves.hpp"
 #include "edge-agent/ingest/publishers.hpp"
@@ -107,15 +108,6 @@ private:
         std::uint64_t ticket = 0;
         mqtt::AckToken token;
     };
-    /// A record that found no room, owned: a QoS > 0 publish, or (without token) a change of
-    /// quality.
-    struct WaitingRecord {
-        tunnel::BatchRecord record;
-        base::Bytes value, properties;
-        mqtt::AckToken token;
-        std::optional<spool::Receipt> receipt;
-        std::size_t bytes = 0;
-    };
 
     void start(const std::vector<ingest::TagPublisher>& publishers, base::Now now);
     void settle(base::Now now);
@@ -124,8 +116,6 @@ private:
     void handle(const mqtt::ClientGone& gone, base::Now now);
     void handle(const mqtt::Released& released, base::Now now);
     void read_payload(tunnel::BatchRecord& record, std::size_t rule);
-    bool wait_for_room(tunnel::BatchRecord record, mqtt::AckToken token,
-                       const std::optional<spool::Receipt>& receipt);
     void note_value(const tunnel::BatchRecord& record);
     bool accept(tunnel::BatchRecord record, const mqtt::Published& published, std::size_t rule,
                 base::Now now);
@@ -152,8 +142,7 @@ private:
     std::deque<PendingAck> pending_acks_;
     std::deque<PendingRelease> pending_releases_;
     DeliveryAcks delivery_acks_;
-    std::deque<WaitingRecord> waiting_;
-    std::size_t waiting_bytes_ = 0;
+    WaitingRecords waiting_;
     std::string told_tunnel_state_;
     base::Instant next_state_check_;
     std::uint64_t forwarded_ = 0, shed_qos0_ = 0, refused_topics_ = 0;

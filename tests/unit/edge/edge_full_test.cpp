@@ -34,6 +34,20 @@ protected:
         return {all.begin() + (all.empty() ? 0 : 1), all.end()};
     }
 
+    /// Its connection ends without a word and it is back, with its session or a new one.
+    void come_back(bool with_session) {
+        hang_up(*plc_);
+        auto greeting = hello("plc");
+        greeting.clean_start = !with_session;
+        plc_ = &connect(greeting);
+    }
+    void publish_again(std::string_view topic, std::string_view payload, std::uint16_t packet_id) {
+        auto resent = mqtt::message(topic, payload, Qos::at_least_once, packet_id);
+        resent.dup = true;
+        send(*plc_, resent);
+    }
+    std::ptrdiff_t count(std::string_view line) { return std::ranges::count(story(), line); }
+
     FarSession* session_ = nullptr;
     Client* plc_ = nullptr;
 };
@@ -142,6 +156,52 @@ TEST_F(EdgeFullTest, AQos2PublishBeyondWhatMayWaitIsTakenWhenItIsSentAgain) {
     }
     const auto told = story();
     EXPECT_EQ(std::ranges::count(told, "plant/a=" + half), 2);
+}
+
+TEST_F(EdgeFullTest, WhatIsSentAgainWhileItWaitsKeepsItsPlaceAndIsTakenOnce) {
+    std::string expected = "1";
+    for (const bool with_session : {false, true}) {
+        fill();
+        auto& oven = join("oven");
+        publish(*plc_, "plant/a", expected, 1);
+        publish(oven, "plant/b", expected, 1);
+        for (int i = 0; i < 20; ++i) {  // more than would fit, were each a record of its own
+            come_back(with_session);
+            publish_again("plant/a", expected, 1);
+            EXPECT_TRUE(plc_->is_read) << "nothing more of it waits";
+            EXPECT_TRUE(plc_->linked);
+        }
+        release_disk();
+        EXPECT_TRUE(plc_->acked(PacketType::puback, 1)) << "on the connection it has now";
+        EXPECT_TRUE(oven.acked(PacketType::puback, 1));
+        EXPECT_EQ(count("plant/a=" + expected), 1);
+        const auto told = story();
+        EXPECT_LT(std::ranges::find(told, "plant/a=" + expected),
+                  std::ranges::find(told, "plant/b=" + expected));
+        expected = "2";
+    }
+}
+
+TEST_F(EdgeFullTest, OnlyTheSameBytesWithDupAreTheSamePublish) {
+    fill();
+    publish(*plc_, "plant/a", "1", 1);
+    come_back(true);
+    publish(*plc_, "plant/a", "1", 1);  // without DUP: numbered anew
+    publish_again("plant/a", "2", 1);
+    publish_again("plant/b", "2", 1);
+    publish_again("plant/b", "2", 3);
+    auto& oven = join("oven");
+    auto of_another = mqtt::message("plant/b", "2", Qos::at_least_once, 1);
+    of_another.dup = true;
+    send(oven, of_another);
+    publish_again("plant/b", "2", 1);  // this one is
+    release_disk();
+    EXPECT_EQ(count("plant/a=1"), 2);
+    EXPECT_EQ(count("plant/a=2"), 1);
+    EXPECT_EQ(count("plant/b=2"), 3);
+    EXPECT_TRUE(plc_->acked(PacketType::puback, 1));
+    EXPECT_TRUE(plc_->acked(PacketType::puback, 3));
+    EXPECT_TRUE(oven.acked(PacketType::puback, 1));
 }
 
 TEST_F(EdgeFullTest, ChangesOfQualityThatWaitKeepTheirOrder) {
