@@ -17,6 +17,10 @@ bool is_retained(const tunnel::BatchRecord& record) {
     return has_value(record) && (record.flags & record::kRetain) != 0;
 }
 
+/// 2020-01-01: a clock that says less has not been set since its machine was switched on. Once it
+/// is, how long ago that was cannot be told.
+constexpr base::WallTime kClocksAreSet{1'577'836'800'000'000'000};
+
 /// Its Message Expiry Interval.
 std::optional<base::Duration> expiry_of(const tunnel::BatchRecord& record) {
     const auto found =
@@ -205,7 +209,9 @@ std::optional<base::Instant> BrokerSink::Waiting::expires_at(
     const auto expiry = expiry_of(record);
     if (!expiry) return std::nullopt;
     const auto arrived = std::max(record.arrival_time, base::WallTime{});
-    return came.instant + (*expiry - std::max(edge_came - arrived, base::Duration{}));
+    const bool set_since = arrived < kClocksAreSet && edge_came >= kClocksAreSet;
+    const auto waited = set_since ? base::Duration{} : edge_came - arrived;
+    return came.instant + (*expiry - std::max(waited, base::Duration{}));
 }
 
 bool BrokerSink::Waiting::is_expired(const tunnel::BatchRecord& record) const {

@@ -65,6 +65,21 @@ TEST_F(SinkExpiryTest, WhatIsLearnedOfTheEdgesClockLaterChangesNothing) {
     EXPECT_EQ(seen_.see("plant/").at(0).expiry, 40U);
 }
 
+TEST_F(SinkExpiryTest, AClockThatWasSetSinceTheStartOfItsMachineExpiresNothing) {
+    auto record = expiring(0s);
+    record.arrival_time = {30'000'000'000};  // half a minute into 1970
+    add(1, {record});
+    commit();
+    emit_all();
+    EXPECT_EQ(seen_.see("plant/").at(0).expiry, 60U);
+    feed_.session_started(now_);
+    feed_.beat_arrived({0, {50'000'000'000}, {}, 0, 3}, now_);
+    add(2, {record});
+    commit();
+    emit_all();
+    EXPECT_EQ(seen_.see("plant/").at(0).expiry, 40U) << "not set yet, it is a clock like another";
+}
+
 TEST_F(SinkExpiryTest, WhatExpiredOnTheWayIsLedgeredAndNotShown) {
     add(1, {value(kTemp, "19", record::kRetain)});
     commit();
