@@ -44,6 +44,7 @@ struct FarSession {
     std::vector<GotEntry> entries{};
     std::vector<tunnel::Gap> gaps{};
     std::vector<tunnel::Beat> beats{};
+    std::optional<std::size_t> entries_before_beats{};  // that came before the first of them
 
     /// "topic=value" of everything that came; a change of quality alone is "topic:Quality".
     std::vector<std::string> story() const {
@@ -118,7 +119,10 @@ private:
         if (const auto* define = std::get_if<tunnel::Define>(&event))
             for (const auto& tag : define->tags) session.defined.push_back(tag.topic);
         if (const auto* gap = std::get_if<tunnel::Gap>(&event)) session.gaps.push_back(*gap);
-        if (const auto* beat = std::get_if<tunnel::Beat>(&event)) session.beats.push_back(*beat);
+        if (const auto* beat = std::get_if<tunnel::Beat>(&event)) {
+            if (session.beats.empty()) session.entries_before_beats = session.entries.size();
+            session.beats.push_back(*beat);
+        }
         if (const auto* batch = std::get_if<tunnel::BatchArrived>(&event)) {
             note(session, *batch);
             if (acknowledges_) session.receiver.acknowledge(batch->end, batch->body.size(), now);

@@ -280,6 +280,19 @@ TEST_F(UplinkTest, IsBehindWhenTheOldestUnsentRecordIsOlderThanTenSeconds) {
     EXPECT_GE(session.beats.back().behind, 15s);
 }
 
+TEST_F(UplinkTest, TellsItsClockBeforeWhatIsJudgedByIt) {
+    start({"hq"});
+    publish("a", "1");
+    pass(15s);
+    publish("a", "2");
+    connect();
+    auto& session = open("acme/hq", {"#"});
+    EXPECT_EQ(session.story(), (Lines{"a=1", "a=2"}));
+    EXPECT_EQ(session.entries_before_beats, 0U);
+    EXPECT_EQ(session.beats.at(0).clock, now_.wall);
+    EXPECT_GE(session.beats.at(0).behind, 15s);
+}
+
 TEST_F(UplinkTest, RedialsAfterALinkThatEnded) {
     connect_to_hq();
     hang_up(base::CloseCause::reset);
