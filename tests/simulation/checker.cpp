@@ -351,7 +351,7 @@ void Checker::check_exactly_once(const ItSite& it) {
     std::set<std::string> seen;
     for (const auto& delivered : it.store().journal()) {
         const auto* edge = edge_named(delivered.edge);
-        if (edge == nullptr || edge->deaths() > 0 || !delivered.has_value) continue;
+        if (edge == nullptr || !delivered.has_value || !edge->keeps_receipts()) continue;
         const auto* device = edge->device_of(delivered.value);
         if (device == nullptr || device->options().qos != mqtt::Qos::exactly_once) continue;
         if (!seen.insert(delivered.value).second)

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t kPacketBytesMax = 1U << 20U;
 constexpr std::uint16_t kKeepAliveS = 10;
+/// The edge's clock may jump by a day: a session that ended so would lose its QoS 2 receipts.
+constexpr std::uint32_t kNever = 0xFFFFFFFF;
 constexpr base::Duration kConnackWithin = std::chrono::seconds(10);
 
 }  // namespace
@@ -31,7 +33,7 @@ void Device::opened(base::ConnectionId id, const base::Peer& /*peer*/, base::Now
     base::Bytes properties;
     if (options_.version == mqtt::Version::v5) {
         mqtt::append_property(properties,
-                              {mqtt::PropertyId::session_expiry_interval, 3600, {}, {}});
+                              {mqtt::PropertyId::session_expiry_interval, kNever, {}, {}});
         connect.properties = properties;
     }
     encode(outbox_, connect);

@@ -74,6 +74,9 @@ public:
     /// may survive where earlier ones do not, so that these may arrive first after what was sent
     /// behind them.
     const std::set<std::string>& torn() const { return torn_; }
+    /// A QoS 2 publish is one record over all its lives. Receipts lie in the log, and may be lost
+    /// with what is damaged there.
+    bool keeps_receipts() const { return deaths_ == 0 || (keeps_broker_state_ && !was_damaged()); }
     /// Bits flipped, files gone, or reads failed so often that their bytes count as damaged.
     bool was_damaged() const {
         constexpr auto kRead = static_cast<std::size_t>(ModelDisk::Kind::read);
