@@ -81,6 +81,8 @@ struct Beat {           # edge -> it
   behindNs @2 :Int64;   # age of the oldest record not yet sent in this session
   spooledRecords @3 :UInt64;   # not yet acknowledged
   count    @4 :UInt64;
+  echo     @5 :UInt64;  # of the newest Echo that came; 0: none, the Resume
+  sinceEchoNs @6 :Int64;       # how long ago it came
 }
 
 struct Echo {           # it -> edge

@@ -42,6 +42,7 @@ enum class Mutant {
     overlay_not_set,
     overlay_not_lifted,
     live_too_early,
+    beat_held_for_new,
     conflation_drops_the_newest,
     conflation_starves_a_fast_tag,
     conflated_before_its_ledger_row,

@@ -292,6 +292,8 @@ base::Bytes encode(SessionId session, const Beat& beat) {
         to.setBehindNs(beat.behind.count());
         to.setSpooledRecords(beat.spooled_records);
         to.setCount(beat.count);
+        to.setEcho(beat.echo);
+        to.setSinceEchoNs(beat.since_echo.count());
     });
     return encode_frame(session, FrameKind::beat, body);
 }
@@ -302,7 +304,9 @@ base::Result<Beat, FrameError> decode_beat(base::ByteView body) {
                     {from.getClockNs()},
                     base::Duration{from.getBehindNs()},
                     from.getSpooledRecords(),
-                    from.getCount()};
+                    from.getCount(),
+                    from.getEcho(),
+                    base::Duration{from.getSinceEchoNs()}};
     });
 }
 

@@ -153,6 +153,8 @@ struct Beat {
     base::Duration behind{};
     std::uint64_t spooled_records = 0;
     std::uint64_t count = 0;
+    std::uint64_t echo = 0;  // the newest that came; 0: the Resume
+    base::Duration since_echo{};
 };
 struct Echo {
     std::uint64_t count = 0;

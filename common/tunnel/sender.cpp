@@ -18,7 +18,8 @@ SenderEvent Sender::receive(const SessionFrame& frame, base::Now now) {
         case FrameKind::echo: {
             const auto echo = decode_echo(frame.body);
             if (!echo || echo->count == 0 || echo->count > beats_) return SenderFailed{};
-            last_echo_ = now.instant;
+            newest_echo_ = echo->count;
+            last_echo_ = heard_at_ = now.instant;
             return Echoed{echo->count};
         }
         default: return SenderFailed{};  // nothing else may travel toward the edge
@@ -33,7 +34,7 @@ SenderEvent Sender::resume(const SessionFrame& frame, base::Now now) {
     credit_ = resume->credit;
     newest_acked_ = resume->position;
     next_beat_ = now.instant;  // the first Beat at once: the far side learns where the log stands
-    last_progress_ = now.instant;
+    last_progress_ = heard_at_ = now.instant;
     return *resume;
 }
 
@@ -87,8 +88,9 @@ void Sender::send_gap(const Gap& gap) {
 
 void Sender::send_beat(const Progress& progress, base::Now now) {
     next_beat_ = now.instant + timers_.beat_interval;
-    outgoing_.push_back(encode(
-        id_, Beat{progress.tail, now.wall, progress.behind, progress.spooled_records, ++beats_}));
+    outgoing_.push_back(
+        encode(id_, Beat{progress.tail, now.wall, progress.behind, progress.spooled_records,
+                         ++beats_, newest_echo_, now.instant - heard_at_}));
 }
 
 std::optional<base::Bytes> Sender::next_frame() {

@@ -95,6 +95,8 @@ private:
     std::uint64_t store_ = 0;
     std::uint64_t credit_ = 0, sent_bytes_ = 0;
     std::uint64_t beats_ = 0;
+    std::uint64_t newest_echo_ = 0;  // 0: the Resume
+    base::Instant heard_at_;
     Position newest_acked_;  // at first the position of the Resume
     std::vector<bool> defined_;
     std::deque<Position> unacked_;

@@ -14,6 +14,7 @@ using record::Quality;
 namespace {
 
 constexpr std::size_t kWaitingBeatsMax = 64;
+constexpr base::Duration kBehindMost = std::chrono::hours(24 * 365 * 10);
 
 double seconds(base::Duration duration) {
     return std::chrono::duration<double>(duration).count();
@@ -43,6 +44,7 @@ EdgeFeed::EdgeFeed(std::string edge, std::string prefix, const FeedTimers& timer
       since_(now.wall),
       overlay_(Overlay{Quality::bad_last_known, "it-agent started"}),
       overlay_since_(now.wall),
+      said_{{0, now.instant}},
       rate_(now.instant) {}
 
 EdgeFeed::TagIndex EdgeFeed::index_of(std::string_view topic) {
@@ -88,6 +90,7 @@ bool EdgeFeed::note_stored(TagIndex tag, Quality own) {
 void EdgeFeed::session_started(base::Now now) {
     waiting_beats_.clear();
     entries_arrived_ = entries_emitted_ = 0;
+    said_ = {{0, now.instant}};
     edge_clock_is_old_ = true;
     last_progress_ = now.instant;
     enter(FeedState::catching_up, "", "", now);
@@ -102,11 +105,21 @@ void EdgeFeed::path_lost(std::string_view side, std::string_view seen, base::Now
     cover(Overlay{Quality::bad_last_known, fmt::format("{} side: {}", side, seen)}, now);
 }
 
-void EdgeFeed::note_clock(const tunnel::Beat& beat, base::Now now) {
-    const auto seen = base::Duration{beat.clock.ns} - now.instant.since_start;
-    const bool begins_again =
-        !edge_clock_ || edge_clock_is_old_ || beat.clock < last_beat_.clock;  // it was set back
-    edge_clock_ = begins_again ? seen : std::max(*edge_clock_, seen);
+/// The Beat left not before this. It is answered as it arrives.
+base::Instant EdgeFeed::left_at(const tunnel::Beat& beat, base::Now now) {
+    while (said_.size() > 1 && said_[1].echo <= beat.echo) said_.pop_front();
+    const auto heard = said_.front().at;
+    if (said_.size() < kWaitingBeatsMax) said_.push_back({beat.count, now.instant});
+    if (base::mutant(base::Mutant::beat_held_for_new)) return now.instant;
+    return heard + std::clamp(beat.since_echo, base::Duration{}, now.instant - heard);
+}
+
+void EdgeFeed::note_clock(const tunnel::Beat& beat, base::Instant left, base::Now now) {
+    const auto clock = base::Duration{beat.clock.ns};
+    const auto most = clock - left.since_start, least = clock - now.instant.since_start;
+    // It was set on where even the Beat's arrival says more.
+    const bool begins_again = !edge_clock_ || edge_clock_is_old_ || *edge_clock_ < least;
+    edge_clock_ = begins_again ? most : std::min(*edge_clock_, most);
     edge_clock_is_old_ = false;
     last_beat_ = beat;
     clock_offset_ = edge_clock(now) - now.wall;
@@ -118,22 +131,27 @@ base::WallTime EdgeFeed::edge_clock(base::Now now) const {
 }
 
 void EdgeFeed::beat_arrived(const tunnel::Beat& beat, base::Now now) {
-    note_clock(beat, now);
+    const auto left = left_at(beat, now);
+    note_clock(beat, left, now);
+    const auto complete = left - std::clamp(beat.behind, base::Duration{}, kBehindMost);
     // Stalled, it is behind only when something gets on again.
     const bool gets_on = now.instant < last_progress_ + timers_.stalled_after;
-    const bool may_turn = state_ != FeedState::behind && (state_ != FeedState::stalled || gets_on);
-    if (beat.behind > timers_.behind_above && may_turn) {
-        enter(FeedState::behind, "edge", "backlog", now);
-        cover(Overlay{Quality::uncertain_last_usable, "backlog"}, now);
-    }
+    const bool may_turn = state_ != FeedState::stalled || gets_on;
+    if (now.instant - complete > timers_.behind_above && may_turn) fall_behind(now);
     if (waiting_beats_.size() == kWaitingBeatsMax) waiting_beats_.pop_front();
-    const WaitingBeat waiting{entries_arrived_, beat, now.wall};
+    const WaitingBeat waiting{entries_arrived_, complete};
     waiting_beats_.push_back(waiting);
     if (entries_emitted_ >= entries_arrived_ || base::mutant(base::Mutant::live_too_early)) {
         waiting_beats_.clear();
         judge(waiting, now);
     }
     publish_state(now);
+}
+
+void EdgeFeed::fall_behind(base::Now now) {
+    if (state_ == FeedState::behind) return;
+    enter(FeedState::behind, "edge", "backlog", now);
+    cover(Overlay{Quality::uncertain_last_usable, "backlog"}, now);
 }
 
 void EdgeFeed::entry_emitted(base::Now now) {
@@ -149,8 +167,10 @@ void EdgeFeed::entry_emitted(base::Now now) {
 /// Everything before this Beat is handed over.
 void EdgeFeed::judge(const WaitingBeat& waiting, base::Now now) {
     last_progress_ = now.instant;
-    complete_until_ = waiting.arrived + -waiting.beat.behind;
-    if (waiting.beat.behind <= timers_.live_below) {
+    complete_ = waiting.complete;
+    const auto behind = now.instant - complete_;
+    complete_until_ = now.wall + -behind;
+    if (behind <= timers_.live_below) {
         if (state_ == FeedState::live) {
             if (values_.held() > 0 && !sweep_at_) start_sweep(now);
             return;
@@ -161,6 +181,11 @@ void EdgeFeed::judge(const WaitingBeat& waiting, base::Now now) {
     } else if (state_ == FeedState::stalled) {
         enter(FeedState::catching_up, "", "", now);
     }
+}
+
+bool EdgeFeed::is_in_session() const {
+    return state_ == FeedState::catching_up || state_ == FeedState::behind ||
+           state_ == FeedState::live;
 }
 
 void EdgeFeed::quality_emitted(TagIndex index, Quality own, base::Now now) {
@@ -273,22 +298,23 @@ void EdgeFeed::publish_state(base::Now now) {
 }
 
 void EdgeFeed::expire(base::Now now) {
-    const bool in_session = state_ == FeedState::catching_up || state_ == FeedState::behind ||
-                            state_ == FeedState::live;
-    if (in_session && now.instant >= last_progress_ + timers_.stalled_after) {
+    if (is_in_session() && now.instant >= last_progress_ + timers_.stalled_after) {
         enter(FeedState::stalled, "edge", "no progress", now);
         cover(Overlay{Quality::uncertain_last_usable, "stalled"}, now);
     }
+    // Entries come, but no Beat says how far: what is shown as it is may be old.
+    if (is_in_session() && !overlay_ && now.instant - complete_ > timers_.behind_above)
+        fall_behind(now);
     if (sweep_at_ && now.instant >= next_sweep_) sweep(now);
 }
 
 std::optional<base::Instant> EdgeFeed::next_deadline() const {
     std::optional<base::Instant> deadline;
     if (sweep_at_) deadline = next_sweep_;
-    if (state_ == FeedState::catching_up || state_ == FeedState::behind ||
-        state_ == FeedState::live)
-        deadline = base::earlier(deadline, last_progress_ + timers_.stalled_after);
-    return deadline;
+    if (!is_in_session()) return deadline;
+    deadline = base::earlier(deadline, last_progress_ + timers_.stalled_after);
+    if (overlay_) return deadline;
+    return base::earlier(deadline, complete_ + timers_.behind_above + base::Duration{1});
 }
 
 bool EdgeFeed::is_historical(base::WallTime arrival, base::WallTime edge_clock) const {

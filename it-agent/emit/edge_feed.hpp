@@ -3,9 +3,14 @@
 // changes: `sallyport/edges/<plant>/<edge>` at once, `sallyport/quality/<plant>/<edge>/<topic>`
 // paced.
 //
-//   never-seen --session--> catching-up --Beat <= 5 s behind, all handed over--> live
-//   any with a session --Beat > 10 s behind--> behind;  no progress for 6 s--> stalled;  session
-//   gone--> lost
+//   never-seen --session--> catching-up --complete up to <= 5 s ago--> live
+//   any with a session --complete up to > 10 s ago--> behind;  no progress for 6 s--> stalled;
+//   session gone--> lost
+//
+// Complete: all that the edge took in up to then is handed over. A Beat says so once all before it
+// is handed over: up to when it left, less what it says to be behind. When it left is not known but
+// bounded: not before an Echo, or the Resume, that had reached the edge by then; so on a slow link
+// it counts for old, however slow that was from its beginning.
 //
 // Overlay: lost (and after a start): Bad.LastKnown; behind, stalled: Uncertain.LastUsable;
 // catching-up keeps what was; live lifts it. An overlay hides, never overwrites: `own` is the tag's
@@ -138,8 +143,12 @@ private:
     };
     struct WaitingBeat {
         std::uint64_t after_entries;
-        tunnel::Beat beat;
-        base::WallTime arrived;
+        base::Instant complete;  // then, when all before it is handed over
+    };
+    /// What the edge tells that it has heard: an Echo, or (0) the Resume.
+    struct Said {
+        std::uint64_t echo;
+        base::Instant at;
     };
     struct Overlay {
         record::Quality quality;
@@ -150,7 +159,10 @@ private:
     void cover(std::optional<Overlay> overlay, base::Now now);
     void start_sweep(base::Now now);
     std::optional<record::Quality> overlay_quality() const;
-    void note_clock(const tunnel::Beat& beat, base::Now now);
+    base::Instant left_at(const tunnel::Beat& beat, base::Now now);
+    void note_clock(const tunnel::Beat& beat, base::Instant left, base::Now now);
+    bool is_in_session() const;
+    void fall_behind(base::Now now);
     void judge(const WaitingBeat& waiting, base::Now now);
     void sweep(base::Now now);
     /// Publishes the tag's shown quality where it was not told yet. True: something was published.
@@ -177,8 +189,10 @@ private:
     std::deque<WaitingBeat> waiting_beats_;
     base::Instant last_progress_;
     tunnel::Beat last_beat_;
-    /// The edge's wall clock minus our monotonic one, by the Beat of this session that travelled
-    /// least: on a slow link Beats arrive late, and a late one would make old records look fresh.
+    std::deque<Said> said_;   // from the newest that the edge has told of
+    base::Instant complete_;  // by the newest Beat before which all is handed over
+    /// The edge's wall clock minus our monotonic one, at most: by the Beat of this session whose
+    /// leaving is known best. By its arrival a late one would make old records look fresh.
     std::optional<base::Duration> edge_clock_;
     bool edge_clock_is_old_ = false;  // of an earlier session
     std::optional<base::Duration> clock_offset_;

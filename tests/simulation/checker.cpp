@@ -9,11 +9,11 @@ namespace {
 
 /// Lost after 6 s, told at once; the rest is for a slow network and a paced sweep.
 constexpr base::Duration kLostToldWithin = std::chrono::seconds(12);
-/// live: at most 5 s behind at a Beat, which may be 2 s old, on a link that may be silent for 6 s.
-constexpr base::Duration kLiveBehindMost = std::chrono::seconds(18);
-/// Not historical: at most 10 s old when it leaves the it-agent, by the edge's clock as a Beat
-/// shows it, which is as old as the line is slow: up to 6 s. Then it travels.
-constexpr base::Duration kFreshMost = std::chrono::seconds(18);
+/// live: complete up to at most 10 s ago, whatever the line does.
+constexpr base::Duration kLiveBehindMost = std::chrono::milliseconds(10'100);
+/// Not historical: at most 10 s old when it leaves the it-agent. Then it travels, on a slow network
+/// too.
+constexpr base::Duration kFreshMost = std::chrono::seconds(14);
 
 std::uint64_t number_of(const std::string& value) {
     const auto colon = value.find(':');

@@ -56,6 +56,7 @@ constexpr std::array kMutants{
     SIMULATION_MUTANT(overlay_not_set),
     SIMULATION_MUTANT(overlay_not_lifted),
     SIMULATION_MUTANT(live_too_early),
+    SIMULATION_MUTANT(beat_held_for_new),
     SIMULATION_MUTANT(gap_not_ledgered),
     SIMULATION_MUTANT(conflation_drops_the_newest),
     SIMULATION_MUTANT(conflation_starves_a_fast_tag),

@@ -32,8 +32,9 @@ protected:
         }
         wait(end - now_.instant);
     }
+    /// One that has just left.
     void beat(base::Duration behind) {
-        feed().beat_arrived({9, now_.wall, behind, 3, ++beats_}, now_);
+        feed().beat_arrived({9, now_.wall, behind, 3, ++beats_, 0, 24h}, now_);
     }
     /// A session whose edge has nothing more to send.
     void go_live() {
@@ -349,6 +350,35 @@ TEST_F(EdgeFeedTest, ABeatThatCameLateDoesNotMakeOldRecordsLookFresh) {
     feed().beat_arrived({9, arrival, 0s, 0, 9}, now_);  // 20 s on a slow link
     EXPECT_TRUE(feed().is_historical(arrival, now_));
     EXPECT_EQ(feed().status().clock_offset, std::optional<base::Duration>(0s));
+}
+
+TEST_F(EdgeFeedTest, ALinkThatIsSlowFromTheBeginningIsNotShownAsLive) {
+    feed().session_started(now_);
+    const auto edge_clock = now_.wall + 1s;  // when the Beat leaves, 1 s after the Resume came
+    wait(21s);
+    feed().beat_arrived({9, edge_clock, 0s, 0, 1, 0, 1s}, now_);
+    EXPECT_EQ(feed().state(), FeedState::behind);
+    EXPECT_TRUE(feed().is_historical(edge_clock, now_));
+    EXPECT_EQ(feed().status().complete_until, edge_clock);
+    // What left 2 s after the answer to that came, and came at once.
+    wait(2s);
+    feed().beat_arrived({9, edge_clock + 22s, 0s, 0, 2, 1, 2s}, now_);
+    EXPECT_EQ(feed().state(), FeedState::live);
+    EXPECT_EQ(feed().status().clock_offset, std::optional<base::Duration>(0s));
+}
+
+TEST_F(EdgeFeedTest, IsBehindWhereEntriesComeAndNoBeatSaysHowFar) {
+    feed().quality_emitted(feed().index_of("plant/a"), Quality::good, now_);
+    go_live();
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_EQ(feed().state(), FeedState::live);
+        feed().entry_arrived();
+        feed().entry_emitted(now_);
+        pass(1s);
+    }
+    pass(20ms);
+    EXPECT_EQ(feed().state(), FeedState::behind);
+    EXPECT_EQ(quality_told("plant/a"), "\"Uncertain.LastUsable\"");
 }
 
 TEST_F(EdgeFeedTest, FollowsTheEdgesClockWhenItIsSetBack) {

@@ -37,7 +37,7 @@ protected:
         }
     }
     void beat(base::Duration behind = {}) {
-        feed().beat_arrived({1, now_.wall, behind, 0, ++beats_}, now_);
+        feed().beat_arrived({1, now_.wall, behind, 0, ++beats_, 0, 24h}, now_);
     }
     void lose() {
         feed().path_lost("relay", "reset", now_);

@@ -123,7 +123,8 @@ TEST(FrameRoundTrip, Ack) {
 }
 
 TEST(FrameRoundTrip, Beat) {
-    const Beat sent{kMax64, {kMin64}, base::Duration{kMin64}, kMax64 - 1, kMax64 - 2};
+    const Beat sent{kMax64,     {kMin64},   base::Duration{kMin64},    kMax64 - 1,
+                    kMax64 - 2, kMax64 - 3, base::Duration{kMin64 + 1}};
     const auto beat = decode_beat(body_of(encode(kSession, sent)));
     ASSERT_TRUE(beat);
     EXPECT_EQ(beat->tail, sent.tail);
@@ -131,6 +132,8 @@ TEST(FrameRoundTrip, Beat) {
     EXPECT_EQ(beat->behind, sent.behind);
     EXPECT_EQ(beat->spooled_records, sent.spooled_records);
     EXPECT_EQ(beat->count, sent.count);
+    EXPECT_EQ(beat->echo, sent.echo);
+    EXPECT_EQ(beat->since_echo, sent.since_echo);
 }
 
 TEST(FrameRoundTrip, Echo) {

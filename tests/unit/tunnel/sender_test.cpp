@@ -121,6 +121,20 @@ TEST_F(SenderAlone, TellsHowManyTheSinkRefused) {
     EXPECT_EQ(std::get<Acked>(event).refused, 42U);
 }
 
+TEST_F(SenderAlone, ABeatTellsWhichEchoItHasAndHowLong) {
+    stream(0);  // resumed at 1 s
+    const auto sent = [&](base::Duration after_start) {
+        sender.send_beat({}, at(after_start));
+        const auto message = sender.next_frame();
+        return decode_beat(decode_frame(*message)->body);
+    };
+    EXPECT_EQ(sent(3s)->echo, 0U);
+    EXPECT_EQ(sent(3s)->since_echo, 2s);
+    receive(encode(kSession, Echo{2, {}}));  // at 1 s
+    EXPECT_EQ(sent(6s)->echo, 2U);
+    EXPECT_EQ(sent(6s)->since_echo, 5s);
+}
+
 TEST_F(SenderAlone, RefusesAnEchoOfALaterBeat) {
     stream(0);
     EXPECT_TRUE(fails(encode(kSession, Echo{1, {}})));
