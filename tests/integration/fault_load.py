@@ -173,6 +173,8 @@ def fault_12_dribble_after_admission(run):
 def lazy_subscriber(port, qos):
     """Subscribes, then reads nothing until it is asked to."""
     connection = Connection(port, f"lazy-{qos}", V3)
+    # Of what it does not read the kernel is to hold little, whatever this machine lets it hold.
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     connection.subscribe("plant/toggle/#", qos)
     connection.next_packet()
     return connection
