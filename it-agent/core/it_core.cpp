@@ -247,7 +247,7 @@ void ItCore::start_session(const downlink::SessionStarted& started, base::Now no
         std::erase_if(edge.committed, held);
     }
     edge.resumed_at = from;
-    edge.feed.session_started(now);
+    edge.feed.session_started(now, sink_.pending(edge.feed));
     downlink_.resume(started.session, store_id_, from);
     // An acknowledgement lost with the last session is made good.
     const auto committed = edge.committed.find(from.epoch);
@@ -326,12 +326,12 @@ void ItCore::emit_committed(base::Now now) {
         auto& edge = edges_.at(emitted->feed->edge());
         auto& committed = edge.committed[emitted->end.epoch];
         if (emitted->end.seq > committed.seq) committed = emitted->end;
-        if (edge.session == emitted->session) {
+        if (edge.session == tunnel::SessionId{}) continue;
+        if (edge.session == emitted->session)
             downlink_.acknowledge(edge.session, emitted->end, emitted->credit_bytes, now);
-            edge.feed.entry_emitted(now);
-        } else if (edge.session != tunnel::SessionId{} && committed == edge.resumed_at) {
+        else if (committed == edge.resumed_at)
             downlink_.acknowledge(edge.session, committed, 0, now);
-        }
+        edge.feed.entry_emitted(now);
     }
 }
 

@@ -87,9 +87,10 @@ bool EdgeFeed::note_stored(TagIndex tag, Quality own) {
     return std::exchange(tags_[tag].stored, own) != own;
 }
 
-void EdgeFeed::session_started(base::Now now) {
+void EdgeFeed::session_started(base::Now now, std::uint64_t pending) {
     waiting_beats_.clear();
-    entries_arrived_ = entries_emitted_ = 0;
+    entries_arrived_ = pending;
+    entries_emitted_ = 0;
     said_ = {{0, now.instant}};
     edge_clock_is_old_ = true;
     last_progress_ = now.instant;

@@ -86,7 +86,8 @@ public:
     std::size_t tag_count() const { return tags_.size(); }
 
     // What happened, in the order in which it did.
-    void session_started(base::Now now);
+    /// `pending`: entries of earlier sessions that are still to be handed over.
+    void session_started(base::Now now, std::uint64_t pending = 0);
     void path_lost(std::string_view side, std::string_view seen, base::Now now);
     void entry_arrived() { ++entries_arrived_; }
     /// So many records were left out by the edge: newer ones stand for them.

@@ -76,6 +76,13 @@ std::map<record::Epoch, tunnel::Position> BrokerSink::forget_held(const emit::Ed
     return taken;
 }
 
+std::uint64_t BrokerSink::pending(const emit::EdgeFeed& feed) const {
+    const auto is_of = [&](const Waiting& entry) { return entry.arrival.feed == &feed; };
+    return static_cast<std::uint64_t>(
+        std::ranges::count_if(held_, is_of) + std::ranges::count_if(waiting_, is_of) +
+        std::ranges::count_if(committing_, is_of) + std::ranges::count_if(committed_, is_of));
+}
+
 /// It goes into the open transaction, and into the queues of lasting sessions.
 void BrokerSink::take(Waiting entry, const std::vector<tunnel::BatchRecord>& records,
                       base::Now now) {

@@ -73,6 +73,8 @@ public:
     /// that no number of sessions can make it more than the credit of one. Gives up to where its
     /// epochs are taken without it, of those that are concerned.
     std::map<record::Epoch, tunnel::Position> forget_held(const emit::EdgeFeed& feed);
+    /// Entries of this edge that were taken and are not handed over yet.
+    std::uint64_t pending(const emit::EdgeFeed& feed) const;
 
     /// At a start: this retained message of the store is no more. It goes with the next
     /// transaction.

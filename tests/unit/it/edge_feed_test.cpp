@@ -76,6 +76,16 @@ private:
     std::uint64_t beats_ = 0;
 };
 
+TEST_F(EdgeFeedTest, IsNotLiveWhileEntriesOfAnEarlierSessionAreToBeHandedOver) {
+    feed().session_started(now_, 2);
+    beat(0s);
+    EXPECT_NE(feed().state(), FeedState::live);
+    feed().entry_emitted(now_);
+    EXPECT_NE(feed().state(), FeedState::live);
+    feed().entry_emitted(now_);
+    EXPECT_EQ(feed().state(), FeedState::live);
+}
+
 TEST_F(EdgeFeedTest, IsNeverSeenUntilThereIsASession) {
     EXPECT_EQ(feed().state(), FeedState::never_seen);
     feed().path_lost("relay", "refused", now_);
