@@ -67,6 +67,8 @@ std::vector<std::uint64_t> Device::waiting() const {
 void Device::handle(const mqtt::Packet& packet, base::Now now) {
     if (const auto* connack = std::get_if<mqtt::Connack>(&packet)) {
         SALLYPORT_ASSERT(connack->reason == mqtt::ReasonCode::success);
+        if (!connack->session_present)
+            for (const auto number : waiting()) sent_anew_.insert(number);
         connected(now);
     } else if (const auto* ack = std::get_if<mqtt::Acknowledgement>(&packet)) {
         acknowledge(*ack);

@@ -63,6 +63,8 @@ public:
     /// When the present connection was accepted; nothing while there is none.
     std::optional<base::Instant> online_since() const { return online_since_; }
     std::uint64_t sent_again() const { return sent_again_; }
+    /// It sent that number again to a server that had no session of it: as another message.
+    bool sent_anew(std::uint64_t number) const { return sent_anew_.contains(number); }
 
 private:
     struct Unacked {
@@ -93,6 +95,7 @@ private:
     std::set<std::uint64_t> acknowledged_;
     std::vector<std::uint64_t> newly_acknowledged_;
     std::uint64_t sent_again_ = 0;
+    std::set<std::uint64_t> sent_anew_;
     base::Bytes inbox_, outbox_;
     std::deque<base::Command> commands_;
 };
