@@ -70,7 +70,7 @@ private:
     record::Seq seqs_in_doubt_ = 0;     // files that cannot be read may hold seqs up to here
     record::TagId last_used_tag_ = 0;
     std::vector<tunnel::BatchRecord> records_;
-    bool has_checkpoint_ = false, noted_torn_tail_ = false;
+    bool has_checkpoint_ = false, noted_torn_tail_ = false, torn_tail_is_saved_ = true;
     std::vector<Cursor> cursors_;  // as they are in the checkpoint
     LocalPart local_;
     std::vector<Receipt> receipts_;        // that may be open
@@ -341,9 +341,9 @@ void Recovery::note_torn_tail() {
     if (std::ranges::none_of(log_.ledger.rows(), notes_it)) log_.ledger.add_note(entry);
 }
 
-/// The file shows that something was cut off until it is rewritten: this start may end before it
-/// is through, and the next one sees nothing of it. (A checkpoint that is lost is not made here:
-/// that it is missing says more.)
+/// The file shows that something was cut off until it is rewritten, or a new segment begins in its
+/// place: this start may end before it is through, and the next one sees nothing of it. (A
+/// checkpoint that is lost is not made here: that it is missing says more.)
 bool Recovery::save_torn_tail() {
     note_torn_tail();
     if (!has_checkpoint_) return true;
@@ -370,7 +370,7 @@ base::Result<void, DiskError> Recovery::secure_tail() {
     if (synced) synced = disk_.sync_directory();
     if (tail_.unreadable) return synced;
     if (synced && tail_.end > found_.back().size / 2) return {};
-    if (log_.report.torn_tail && !save_torn_tail()) return synced;
+    if (!torn_tail_is_saved_) return synced;
     auto rewritten = rewrite_tail();
     if (!rewritten) return synced ? base::Result<void, DiskError>{} : synced;
     log_.leftovers.push_back({found_.back().name, found_.back().size});
@@ -459,6 +459,7 @@ base::Result<RecoveredLog, DiskError> Recovery::run() {
     find_tail();
     scan_for_tags();
     place_next_record();
+    if (log_.report.torn_tail) torn_tail_is_saved_ = save_torn_tail();
     if (const auto done = secure_tail(); !done) return done.error();
     // A new log has one from the first record on. (Where this fails, none of its receipts counts.)
     if (found_.empty() && !has_checkpoint_) (void)disk_.save({});

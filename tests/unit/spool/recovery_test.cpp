@@ -223,12 +223,13 @@ TEST(Recovery, KnowsTheSeqsOfADamagedFileWhereverAStartEnds) {
     }
 }
 
-TEST(Recovery, NotesATornTailWhereverAStartEnds) {
+/// A cut at every operation of a start behind `intact` records and a damaged last entry.
+void expect_torn_tail_noted(std::size_t intact) {
     for (std::uint64_t n = 0;; ++n) {
         ModelDisk disk;
         Rig rig(disk);
         ASSERT_TRUE(rig.start());
-        rig.append_many(4);
+        rig.append_many(intact);
         rig.run_until_synced();
         rig.append_many(4);
         rig.run_until_synced();
@@ -241,16 +242,21 @@ TEST(Recovery, NotesATornTailWhereverAStartEnds) {
         disk.flip_bit(name, last, 3);
         if (!start_again_after_a_cut(rig, disk, n)) break;
         rig.run_jobs();
-        EXPECT_EQ(std::ranges::count_if(disk.ledger(),
-                                        [](const auto& row) {
-                                            return row.second.entry.reason ==
-                                                       record::LedgerReason::torn_tail &&
-                                                   row.second.entry.first == 5;
-                                        }),
-                  1)
-            << n;
+        const auto notes_it = [&](const auto& row) {
+            return row.second.entry.reason == record::LedgerReason::torn_tail &&
+                   row.second.entry.first == intact + 1;
+        };
+        EXPECT_EQ(std::ranges::count_if(disk.ledger(), notes_it), 1) << n;
         ASSERT_LT(n, 100U);
     }
+}
+
+TEST(Recovery, NotesATornTailWhereverAStartEnds) {
+    expect_torn_tail_noted(4);
+}
+
+TEST(Recovery, NotesATailOfWhichNothingIsLeftWhereverAStartEnds) {
+    expect_torn_tail_noted(0);
 }
 
 TEST(Recovery, LosesNothingWhenTheDiskCannotBeReadForAWhile) {
