@@ -146,6 +146,8 @@ bool Recovery::is_blank(const FileInfo& file) {
 }
 
 void Recovery::take_file(const FileInfo& file, const SegmentName& name) {
+    // Whatever is in it: its name is not used again, and it is not written over.
+    log_.writer.next_ordinal = std::max(log_.writer.next_ordinal, name.ordinal + 1);
     const auto page = read(file.name, 0, kSegmentHeaderBytes + kEntryHeaderBytes);
     if (!page) return set_aside(file, name);  // under its name: it may be readable another time
     const auto header = decode_segment_header(*page);

@@ -223,6 +223,27 @@ TEST(Recovery, KnowsTheSeqsOfADamagedFileWhereverAStartEnds) {
     }
 }
 
+TEST(Recovery, WritesOverNoFileThatCannotBeRead) {
+    ModelDisk disk;
+    Rig rig(disk);
+    ASSERT_TRUE(rig.start());
+    rig.append_many(4);
+    rig.run_until_synced();
+    rig.stop();
+    disk.crash(1);
+    // A start rewrote the tail under the next ordinal and died; then that file went bad.
+    auto name = *parse_segment_name(segments_of(disk).back().name);
+    name.ordinal = 2;
+    ASSERT_TRUE(disk.create(to_string(name), 8192));
+    ASSERT_TRUE(disk.write(to_string(name), 0, base::Bytes(8, 0xFF)));
+    ASSERT_TRUE(rig.start());
+    EXPECT_TRUE(disk.exists(to_string(name) + ".damaged"));
+    ASSERT_TRUE(rig.start());
+    const auto delivery = rig.deliver();
+    EXPECT_TRUE(same(delivery.records, rig.accepted()));
+    for (const auto& gap : delivery.gaps) EXPECT_GT(gap.from, 4U);
+}
+
 /// A cut at every operation of a start behind `intact` records and a damaged last entry.
 void expect_torn_tail_noted(std::size_t intact) {
     for (std::uint64_t n = 0;; ++n) {
