@@ -159,7 +159,10 @@ private:
 
 std::optional<DiskJob> SpoolCore::next_commit(base::Now now) {
     const auto wanted = writer_.wanted_segment(now);
-    waits_for_room_ = wanted && (is_finding_place() || !upkeep_.make_room(*wanted));
+    const auto fits = [&] {  // while a session finds its place nothing goes for it
+        return is_finding_place() ? upkeep_.has_room(*wanted) : upkeep_.make_room(*wanted);
+    };
+    waits_for_room_ = wanted && !fits();
     if (waits_for_room_) return std::nullopt;
     return writer_.next_commit(next_job_, now);
 }

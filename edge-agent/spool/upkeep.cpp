@@ -67,8 +67,11 @@ bool Upkeep::make_room(std::uint64_t bytes) {
     if (segments.size() > 1 &&
         segments.bytes() + bytes + segment_bytes(options_) > options_.max_bytes)
         move_front();
-    const auto fits = segments.bytes() + doomed_bytes_ + bytes <= options_.max_bytes;
-    return fits || (doomed_.empty() && (drops || segments.size() <= 1));
+    return has_room(bytes) || (doomed_.empty() && (drops || segments.size() <= 1));
+}
+
+bool Upkeep::has_room(std::uint64_t bytes) const {
+    return parts_.segments.bytes() + doomed_bytes_ + bytes <= options_.max_bytes;
 }
 
 void Upkeep::begin_turn(bool may_go) {

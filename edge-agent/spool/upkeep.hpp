@@ -51,6 +51,8 @@ public:
     /// Drops segments, where it may, until `bytes` more fit; false while they do not, or that needs
     /// jobs that are not done yet.
     bool make_room(std::uint64_t bytes);
+    /// Whether they fit as it is.
+    bool has_room(std::uint64_t bytes) const;
     /// Takes out of the log what every cursor and every open reader has passed.
     void trim(record::Seq passed);
     /// Before trim() and make_room(): what they wanted of the turn before is forgotten, but for a
