@@ -321,18 +321,30 @@ void ItCore::complete(const sinks::StoreDone& done, base::Now now) {
     settle(now);
 }
 
+/// One Ack a session for all that a commit brings: it names the newest, and a store that was slow
+/// may bring more than a link takes of control frames.
 void ItCore::emit_committed(base::Now now) {
+    struct Ack {
+        tunnel::Position end;
+        std::uint64_t credit_bytes = 0;
+    };
+    std::map<tunnel::SessionId, Ack> acks;
     while (const auto emitted = sink_.emit_next(now)) {
         auto& edge = edges_.at(emitted->feed->edge());
         auto& committed = edge.committed[emitted->end.epoch];
         if (emitted->end.seq > committed.seq) committed = emitted->end;
         if (edge.session == tunnel::SessionId{}) continue;
-        if (edge.session == emitted->session)
-            downlink_.acknowledge(edge.session, emitted->end, emitted->credit_bytes, now);
-        else if (committed == edge.resumed_at)
-            downlink_.acknowledge(edge.session, committed, 0, now);
+        if (edge.session == emitted->session) {
+            auto& ack = acks[edge.session];
+            ack.end = emitted->end;
+            ack.credit_bytes += emitted->credit_bytes;
+        } else if (committed == edge.resumed_at) {
+            acks[edge.session].end = committed;
+        }
         edge.feed.entry_emitted(now);
     }
+    for (const auto& [session, ack] : acks)
+        downlink_.acknowledge(session, ack.end, ack.credit_bytes, now);
 }
 
 std::optional<base::Command> ItCore::next_command() {

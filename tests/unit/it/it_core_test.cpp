@@ -69,6 +69,23 @@ TEST_F(ItCoreTest, AcknowledgesAfterCommitAndEmission) {
     EXPECT_EQ(feed().state, emit::FeedState::live);
 }
 
+TEST_F(ItCoreTest, AcknowledgesOnceWhatOneCommitBrings) {
+    auto& session = connect_edge(log_);
+    log_.add("plant/a", "1");
+    deliver(session, log_, 1);
+    session.acks.clear();
+    hold_store();
+    for (record::Seq seq = 2; seq <= 4; ++seq) {
+        log_.add("plant/a", std::to_string(seq));
+        deliver(session, log_, seq);
+    }
+    release_store();
+    EXPECT_EQ(values(), (Lines{"1", "2", "3", "4"}));
+    EXPECT_FALSE(session.acks.empty());
+    EXPECT_LE(session.acks.size(), 2U) << "one of each commit";
+    EXPECT_EQ(session.acks.back(), 4U);
+}
+
 TEST_F(ItCoreTest, AsksForEverythingWhereItHasNoPosition) {
     auto& session = connect_edge(log_);
     ASSERT_TRUE(session.resumed);
