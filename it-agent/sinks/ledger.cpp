@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <map>
 
 namespace sallyport::sinks {
 
+using record::Epoch;
 using record::LedgerEntry;
 using record::LedgerRow;
 using record::Seq;
@@ -30,45 +32,48 @@ Ledger::Ledger(std::vector<LedgerRow> stored, std::size_t rows_max) : rows_max_(
     }
 }
 
-/// The ranges of all runs of the log, of each as far as the log has it: beyond that an older copy
-/// of the log was restored, and other records have those seqs now.
-std::vector<Ledger::Known> Ledger::known_to(const LedgerEntry& entry,
-                                            const std::vector<tunnel::Run>& log) {
-    std::vector<Known> known{
-        {&ranges_[{entry.peer, entry.epoch}], std::numeric_limits<Seq>::max()}};
+/// What of a range is in the ledger, sorted: of all runs of the log, of each as far as the log has
+/// it: beyond that an older copy of the log was restored, and other records have those seqs now.
+std::vector<Ledger::Known> Ledger::known_of(const LedgerEntry& entry,
+                                            const std::vector<tunnel::Run>& log) const {
+    std::map<Epoch, Seq> runs{{entry.epoch, std::numeric_limits<Seq>::max()}};
     for (const auto& run : log) {
-        const auto found = ranges_.find({entry.peer, run.epoch});
-        if (run.epoch != entry.epoch && found != ranges_.end())
-            known.push_back({&found->second, run.last});
+        const auto [at, is_new] = runs.try_emplace(run.epoch, run.last);
+        if (!is_new) at->second = std::max(at->second, run.last);
     }
+    std::vector<Known> known;
+    for (const auto& [epoch, last] : runs) {
+        const auto found = ranges_.find({entry.peer, epoch});
+        if (found == ranges_.end()) continue;
+        for (const auto& [first, id] : found->second) {
+            const Known part{std::max(first, entry.first),
+                             std::min({rows_.at(id).entry.last, last, entry.last})};
+            if (part.first <= part.last) known.push_back(part);
+        }
+    }
+    std::ranges::sort(known, {}, &Known::first);
     return known;
 }
 
 std::uint64_t Ledger::add_range(const LedgerEntry& entry, const std::vector<tunnel::Run>& log) {
     std::uint64_t added = 0;
-    const auto all_known = known_to(entry, log);
+    const auto all_known = known_of(entry, log);
     auto& ranges = ranges_[{entry.peer, entry.epoch}];
-    for (Seq at = entry.first; at != 0 && at <= entry.last;) {
+    const auto add = [&](Seq first, Seq last) {
         auto piece = entry;
-        piece.first = at;
-        Seq known = 0;  // from `at` up to here
-        for (const auto& each : all_known) {
-            const auto next = each.ranges->upper_bound(at);
-            if (next != each.ranges->begin())
-                known = std::max(known,
-                                 std::min(rows_.at(std::prev(next)->second).entry.last, each.last));
-            if (next != each.ranges->end() && next->first <= each.last)
-                piece.last = std::min(piece.last, next->first - 1);
-        }
-        if (known >= at) {
-            at = known + 1;
-            continue;
-        }
-        piece.records = piece.last - piece.first + 1;
+        piece.first = first;
+        piece.last = last;
+        piece.records = last - first + 1;
         added += piece.records;
-        at = piece.last + 1;
         add_piece(ranges, piece);
+    };
+    auto at = entry.first;  // 0: behind the end of numbers
+    for (const auto& known : all_known) {
+        if (at == 0 || known.last < at) continue;
+        if (known.first > at) add(at, known.first - 1);
+        at = known.last + 1;
     }
+    if (at != 0 && at <= entry.last) add(at, entry.last);
     while (rows_.size() > rows_max_ && rows_.size() > folded_.size()) fold_oldest();
     return added;
 }

@@ -50,13 +50,11 @@ public:
 private:
     using Ranges = std::map<record::Seq, std::uint64_t>;  // first seq -> id of its row
 
-    /// What is known of some seqs: the ranges of a run, up to a seq.
     struct Known {
-        const Ranges* ranges;
-        record::Seq last;
+        record::Seq first, last;
     };
-    std::vector<Known> known_to(const record::LedgerEntry& entry,
-                                const std::vector<tunnel::Run>& log);
+    std::vector<Known> known_of(const record::LedgerEntry& entry,
+                                const std::vector<tunnel::Run>& log) const;
     void add_piece(Ranges& ranges, const record::LedgerEntry& piece);
     void put(const record::LedgerRow& row);
     void fold_oldest();
