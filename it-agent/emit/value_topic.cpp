@@ -78,6 +78,7 @@ void ValueTopics::emit(ValueTopic& state, const std::string& topic, const Value&
         keep(state, value);
         hold(state, state.kept_);
         if (state.held_) return;
+        if (value.has_expired(now)) return drop_last(state, topic, now);
         auto at_once = value;  // there is no room to hold it
         at_once.stage.reset();
         return publish_in_place(state, topic, at_once, overlay, now);
