@@ -1,5 +1,6 @@
 #include "edge-agent/runtime/edge_runtime.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -43,7 +44,10 @@ edge_core::EdgeOptions core_options(const EdgeConfig& config, const std::string&
         options.destinations = config.relay->destinations;
         options.link_timers.ping_interval = config.relay->ping;
         options.link_timers.lost_after = config.relay->lost_after;
-        options.sender_timers.beat_interval = config.relay->ping;
+        // Not longer, however rarely the link is pinged: by Beats the far side knows that all is
+        // well, and what is not complete for 10 s is behind.
+        options.sender_timers.beat_interval =
+            std::min(options.sender_timers.beat_interval, config.relay->ping);
     }
     options.keeps_broker_state = true;
     options.seed = ops::random_number();
