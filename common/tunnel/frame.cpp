@@ -1,5 +1,6 @@
 #include "common/tunnel/frame.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -20,6 +21,7 @@ constexpr std::size_t kAlsoTagsMax = 8192;    // further tags of one quality cha
 constexpr std::size_t kSmallBodyWords = 512;  // first segment of bodies of few fields
 constexpr std::size_t kRecordWords = 9;       // struct with its three pointers, and slack
 constexpr std::size_t kAbsentWords = 2;
+constexpr std::int64_t kClockNsMax = std::int64_t{1} << 62;  // sums stay within 64 bits
 
 /// Flattens a built message: segment table, then segments (the standard stream framing).
 base::Bytes flatten(capnp::MessageBuilder& message) {
@@ -301,7 +303,7 @@ base::Result<Beat, FrameError> decode_beat(base::ByteView body) {
     using Answer = base::Result<Beat, FrameError>;
     return parse<schema::Beat>(body, [](schema::Beat::Reader from) -> Answer {
         return Beat{from.getTail(),
-                    {from.getClockNs()},
+                    {std::clamp<std::int64_t>(from.getClockNs(), 0, kClockNsMax)},
                     base::Duration{from.getBehindNs()},
                     from.getSpooledRecords(),
                     from.getCount(),

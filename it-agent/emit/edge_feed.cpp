@@ -319,7 +319,7 @@ std::optional<base::Instant> EdgeFeed::next_deadline() const {
 }
 
 bool EdgeFeed::is_historical(base::WallTime arrival, base::WallTime edge_clock) const {
-    return edge_clock - arrival > timers_.behind_above &&
+    return edge_clock - std::max(arrival, base::WallTime{}) > timers_.behind_above &&
            !base::mutant(base::Mutant::historical_unmarked);
 }
 

@@ -123,7 +123,7 @@ TEST(FrameRoundTrip, Ack) {
 }
 
 TEST(FrameRoundTrip, Beat) {
-    const Beat sent{kMax64,     {kMin64},   base::Duration{kMin64},    kMax64 - 1,
+    const Beat sent{kMax64,     {5},        base::Duration{kMin64},    kMax64 - 1,
                     kMax64 - 2, kMax64 - 3, base::Duration{kMin64 + 1}};
     const auto beat = decode_beat(body_of(encode(kSession, sent)));
     ASSERT_TRUE(beat);
@@ -134,6 +134,14 @@ TEST(FrameRoundTrip, Beat) {
     EXPECT_EQ(beat->count, sent.count);
     EXPECT_EQ(beat->echo, sent.echo);
     EXPECT_EQ(beat->since_echo, sent.since_echo);
+}
+
+TEST(FrameRoundTrip, ClocksOfBeatsStayWhereTheyCanBeReckonedWith) {
+    const auto clock_of = [](std::int64_t ns) {
+        return decode_beat(body_of(encode(kSession, Beat{1, {ns}})))->clock.ns;
+    };
+    EXPECT_EQ(clock_of(kMin64), 0);
+    EXPECT_EQ(clock_of(std::numeric_limits<std::int64_t>::max()), std::int64_t{1} << 62);
 }
 
 TEST(FrameRoundTrip, Echo) {
