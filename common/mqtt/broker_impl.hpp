@@ -271,6 +271,7 @@ private:
     bool has_room_at_most_once(const Session& session, const Connection& connection,
                                std::size_t bytes) const;
     void overflow(const Session& session, Connection& connection, Delivery delivery);
+    void trim_overflow(const Session& session, Connection& connection);
     void send_overflow(const Session& session, Connection& connection);
     bool may_begin(const Session& session, const Connection& connection) const;
     void enqueue(Session& session, Delivery delivery);

@@ -29,14 +29,18 @@ void Broker::Impl::overflow(const Session& session, Connection& connection, Deli
         ++counters_.dropped_qos0;
         return;
     }
+    connection.overflow.push(std::move(delivery));
+    counters_.dropped_qos0 += connection.overflow.drop_superseded();
+    trim_overflow(session, connection);
+    send_overflow(session, connection);
+}
+
+/// What output and QoS 1 and 2 leave of the session's share.
+void Broker::Impl::trim_overflow(const Session& session, Connection& connection) {
     const std::size_t all = limits_.session_queue_bytes;
     const std::size_t taken = connection.output.size() + session.outbound.bytes();
-    OutboundQueue& waiting = connection.overflow;
-    waiting.push(std::move(delivery));
-    counters_.dropped_qos0 += waiting.drop_superseded();
     counters_.dropped_qos0 +=
-        waiting.trim(limits_.session_queue_messages, all - std::min(all, taken));
-    send_overflow(session, connection);
+        connection.overflow.trim(limits_.session_queue_messages, all - std::min(all, taken));
 }
 
 /// As long as there is room; without output one goes in any case, or nothing would ask again.
@@ -87,6 +91,7 @@ void Broker::Impl::trim(Session& session) {
                                                           all - std::min(all, output), &trimmed_);
     for (const Delivery& dropped : trimmed_) unkeep_delivery(session, dropped);
     trimmed_.clear();
+    if (session.connection != nullptr) trim_overflow(session, *session.connection);
 }
 
 /// Sends again what was in flight when the connection ended, then what waits, as far as the

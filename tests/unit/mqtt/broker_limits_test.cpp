@@ -15,10 +15,21 @@ protected:
         limits.session_queue_messages = messages;
         restart(limits);
     }
+    /// A session of `bytes` that reads nothing, and has QoS 0 of this topic in its output.
+    ScriptedClient& join_slow(std::string_view filter, std::uint32_t bytes, std::uint32_t messages,
+                              std::string_view topic, int count) {
+        restart_small(bytes, messages);
+        auto& slow = join("slow");
+        subscribe(slow, filter);
+        slow.reads = false;
+        for (int i = 0; i < count; ++i) publish(topic, kFill, Qos::at_most_once);
+        return slow;
+    }
     void publish(std::string_view topic, std::string_view payload, Qos qos) {
         broker().publish({topic, base::as_bytes(payload), {}, qos, false}, now_);
         drain();
     }
+    const std::string kFill = std::string(1'000, 'x');
 };
 
 TEST_F(BrokerLimitsTest, QosZeroToAFullSubscriberIsDroppedAndCountedButForTheNewest) {
@@ -38,22 +49,17 @@ TEST_F(BrokerLimitsTest, QosZeroToAFullSubscriberIsDroppedAndCountedButForTheNew
 }
 
 TEST_F(BrokerLimitsTest, OfQosZeroTheNewestOfEachTopicComesInOrderWhateverIsDropped) {
-    restart_small(8'080, 100);
-    auto& slow = join("slow");
-    subscribe(slow, "#");
-    slow.reads = false;
-    const std::string fill(1'000, 'x');
-    for (int i = 0; i < 4; ++i) publish("fill", fill, Qos::at_most_once);
+    auto& slow = join_slow("#", 8'080, 100, "fill", 4);
     for (int i = 0; i < 100; ++i)
         publish("t" + std::to_string(i % 3), std::to_string(i), Qos::at_most_once);
-    publish("fill", fill, Qos::at_most_once);
+    publish("fill", kFill, Qos::at_most_once);
     publish("small", "fits", Qos::at_most_once);
     publish("t0", "last", Qos::at_most_once);
     read(slow);
     for (int i = 0; i < 4; ++i) expect<Publish>(slow);
     expect_message(slow, "t1", "97");
     expect_message(slow, "t2", "98");
-    expect_message(slow, "fill", fill);
+    expect_message(slow, "fill", kFill);
     expect_message(slow, "small", "fits");
     expect_message(slow, "t0", "last");
     expect_nothing(slow);
@@ -62,13 +68,8 @@ TEST_F(BrokerLimitsTest, OfQosZeroTheNewestOfEachTopicComesInOrderWhateverIsDrop
 }
 
 TEST_F(BrokerLimitsTest, WhatWaitsOfQosZeroIsBounded) {
-    restart_small(10'000, 5);
-    auto& slow = join("slow");
-    subscribe(slow, "#");
-    slow.reads = false;
-    const std::string fill(1'000, 'x');
-    for (int i = 0; i < 4; ++i) publish("fill", fill, Qos::at_most_once);
-    for (int i = 0; i < 100; ++i) publish("t" + std::to_string(i), fill, Qos::at_most_once);
+    auto& slow = join_slow("#", 10'000, 5, "fill", 4);
+    for (int i = 0; i < 100; ++i) publish("t" + std::to_string(i), kFill, Qos::at_most_once);
     EXPECT_GE(broker().counters().dropped_qos0, 95U);
     read(slow);
     std::size_t got = 0;
@@ -81,13 +82,19 @@ TEST_F(BrokerLimitsTest, WhatWaitsOfQosZeroIsBounded) {
     EXPECT_EQ(got + broker().counters().dropped_qos0, 104U);
 }
 
-TEST_F(BrokerLimitsTest, OfASharedSubscriptionNothingWaitsAtQosZero) {
+TEST_F(BrokerLimitsTest, WhatWaitsOfQosZeroMakesWayForQosOne) {
     restart_small(10'000, 100);
     auto& slow = join("slow");
-    subscribe(slow, "$share/g/t");
+    subscribe(slow, "#", Qos::at_least_once);
     slow.reads = false;
-    const std::string fill(1'000, 'x');
-    for (int i = 0; i < 10; ++i) publish("t", fill, Qos::at_most_once);
+    for (int i = 0; i < 8; ++i) publish("t" + std::to_string(i), kFill, Qos::at_most_once);
+    EXPECT_EQ(broker().counters().dropped_qos0, 0U);
+    for (int i = 0; i < 20; ++i) publish("one", kFill, Qos::at_least_once);
+    EXPECT_EQ(broker().counters().dropped_qos0, 4U);
+}
+
+TEST_F(BrokerLimitsTest, OfASharedSubscriptionNothingWaitsAtQosZero) {
+    auto& slow = join_slow("$share/g/t", 10'000, 100, "t", 10);
     EXPECT_EQ(broker().counters().dropped_qos0, 6U);
     read(slow);
     for (int i = 0; i < 4; ++i) expect<Publish>(slow);
