@@ -4,9 +4,8 @@
 // A range stands there once, in however many sessions it is named, and by whichever of its log's
 // runs: seqs rise through a whole log, so one that begins in an earlier run than the one that ends
 // it may come again under another. What a later run of another log holds at the same seqs is not
-// the same. Ranges that meet are one row
-// within a pass (a session). Over kRowsMax the oldest rows become one for each edge and reason,
-// which keeps the sum and the outer bounds.
+// the same. Ranges that meet are one row within a pass (a session). Over kRowsMax the oldest rows
+// become one for each edge and reason, which keeps the sum and the outer bounds.
 #pragma once
 
 #include <cstdint>
