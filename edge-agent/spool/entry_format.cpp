@@ -58,9 +58,7 @@ std::optional<std::uint64_t> parse_hex(std::string_view text) {
 }  // namespace
 
 std::string to_string(const SegmentName& name) {
-    auto text = hex(name.first) + '-' + hex(name.epoch);
-    if (name.ordinal != 0) text += '-' + hex(name.ordinal);
-    return text + std::string(kSuffix);
+    return hex(name.first) + '-' + hex(name.epoch) + '-' + hex(name.ordinal) + std::string(kSuffix);
 }
 std::string unfinished_name(const SegmentName& name) {
     return to_string(name) + std::string(kUnfinishedSuffix);
@@ -74,19 +72,13 @@ bool is_unfinished_name(std::string_view text) {
 std::optional<SegmentName> parse_segment_name(std::string_view text) {
     if (!text.ends_with(kSuffix)) return std::nullopt;
     text.remove_suffix(kSuffix.size());
-    const bool has_ordinal = text.size() == 3 * kHexDigits + 2;
-    if (!has_ordinal && text.size() != 2 * kHexDigits + 1) return std::nullopt;
-    if (text[kHexDigits] != '-') return std::nullopt;
+    if (text.size() != 3 * kHexDigits + 2) return std::nullopt;
+    if (text[kHexDigits] != '-' || text[2 * kHexDigits + 1] != '-') return std::nullopt;
     const auto first = parse_hex(text.substr(0, kHexDigits));
     const auto epoch = parse_hex(text.substr(kHexDigits + 1, kHexDigits));
-    if (!first || !epoch) return std::nullopt;
-    SegmentName name{*first, *epoch, 0};
-    if (has_ordinal) {
-        const auto ordinal = parse_hex(text.substr(2 * kHexDigits + 2));
-        if (!ordinal || text[2 * kHexDigits + 1] != '-') return std::nullopt;
-        name.ordinal = *ordinal;
-    }
-    return name;
+    const auto ordinal = parse_hex(text.substr(2 * kHexDigits + 2));
+    if (!first || !epoch || !ordinal) return std::nullopt;
+    return SegmentName{*first, *epoch, *ordinal};
 }
 
 base::Bytes encode(const SegmentHeader& header) {

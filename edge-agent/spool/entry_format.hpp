@@ -32,12 +32,11 @@ constexpr std::size_t padded(std::size_t bytes) {
     return (bytes + 7U) & ~std::size_t{7};
 }
 
-/// What stands in a segment's name. `ordinal` only where an earlier segment may have the same first
-/// seq and epoch: after a failed commit, and for a rewritten tail.
+/// What stands in a segment's name: no two have the same ordinal.
 struct SegmentName {
     record::Seq first = 0;
     record::Epoch epoch = 0;
-    std::uint64_t ordinal = 0;  // 0: none
+    std::uint64_t ordinal = 0;
 };
 std::string to_string(const SegmentName& name);
 std::optional<SegmentName> parse_segment_name(std::string_view text);

@@ -19,20 +19,33 @@ EntryScanner::NeedBytes EntryScanner::need(std::uint64_t length) const {
 }
 
 std::optional<EntryHeader> EntryScanner::peek() const {
-    if (next_ >= limit_) return std::nullopt;
-    return decode_entry_header(in_memory(), seed_);
+    if (next_ >= limit_ || !seed_) return std::nullopt;
+    return decode_entry_header(in_memory(), *seed_);
+}
+
+std::optional<EntryScanner::Step> EntryScanner::read_header() {
+    if (seed_) return std::nullopt;
+    if (limit_ < kSegmentHeaderBytes) return End{};
+    const auto page = in_memory();
+    if (page.size() < kSegmentHeaderBytes) return need(kSegmentHeaderBytes);
+    const auto header = decode_segment_header(page);
+    if (!header) return End{};
+    seed_ = header->seed;
+    next_ = kSegmentHeaderBytes;
+    return std::nullopt;
 }
 
 EntryScanner::Step EntryScanner::next() {
+    if (auto step = read_header()) return *step;
     for (; next_ + kEntryHeaderBytes <= limit_; next_ += 8) {
         const auto bytes = in_memory();
         if (bytes.size() < kEntryHeaderBytes) return need(kEntryHeaderBytes);
-        const auto header = decode_entry_header(bytes, seed_);
+        const auto header = decode_entry_header(bytes, *seed_);
         const bool fits = header && header->size() <= limit_ - next_;
         if (fits && header->first > last_seq_) {
             if (bytes.size() < header->size()) return need(header->size());
             const auto payload = bytes.subspan(kEntryHeaderBytes, header->payload_bytes());
-            if (is_intact(*header, payload, seed_) ||
+            if (is_intact(*header, payload, *seed_) ||
                 base::mutant(base::Mutant::entry_checksum_unread)) {
                 Found found{*header, next_, payload.first(header->body_bytes),
                             payload.subspan(header->body_bytes)};

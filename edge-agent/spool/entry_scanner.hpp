@@ -29,9 +29,10 @@ public:
     struct End {};
     using Step = std::variant<NeedBytes, Found, End>;
 
-    /// Begins at `offset`, a multiple of 8; looks at nothing from `limit` on.
-    EntryScanner(std::uint64_t seed, std::uint64_t offset, std::uint64_t limit)
-        : seed_(seed), next_(offset), limit_(limit) {}
+    /// Begins at `offset`, a multiple of 8; looks at nothing from `limit` on. Where the seed is not
+    /// known it begins with the segment's header: without that it finds nothing.
+    EntryScanner(std::optional<std::uint64_t> seed, std::uint64_t offset, std::uint64_t limit)
+        : seed_(seed), next_(seed ? offset : 0), limit_(limit) {}
 
     /// Entries come in rising order; one that does not rise is not an entry.
     Step next();
@@ -39,6 +40,7 @@ public:
     /// More of the segment has been written.
     void set_limit(std::uint64_t limit) { limit_ = limit < file_end_ ? limit : file_end_; }
 
+    std::optional<std::uint64_t> seed() const { return seed_; }
     /// Bytes other than zero lay between the last entry found and the place reached.
     bool met_garbage() const { return met_garbage_; }
     /// Behind the last entry found; where the search stands while bytes are needed.
@@ -49,8 +51,10 @@ public:
 private:
     base::ByteView in_memory() const;  // from next_ on
     NeedBytes need(std::uint64_t length) const;
+    /// What it waits for, or that there is nothing to find; nothing once the seed is known.
+    std::optional<Step> read_header();
 
-    std::uint64_t seed_;
+    std::optional<std::uint64_t> seed_;
     std::uint64_t next_;
     std::uint64_t limit_;
     std::uint64_t file_end_ = UINT64_MAX;  // known once the file has given fewer bytes than asked

@@ -30,7 +30,6 @@ LogWriter::LogWriter(const SpoolOptions& options, const Start& start, SegmentTab
       next_seq_(start.first),
       next_ordinal_(start.next_ordinal),
       active_(start.active),
-      name_may_exist_(!start.active),
       failing_(start.failing),
       retry_at_(now.instant + options.retry_after_error),
       voiding_(start.voiding) {}
@@ -82,8 +81,7 @@ Segment LogWriter::new_segment(const SealedEntry& first_entry) {
     segment.last = first_entry.first - 1;
     segment.ordinal = next_ordinal_++;
     segment.seed = segment_seed(seed_, segment.ordinal);
-    segment.name =
-        to_string(SegmentName{segment.first, segment.epoch, name_may_exist_ ? segment.ordinal : 0});
+    segment.name = to_string(SegmentName{segment.first, segment.epoch, segment.ordinal});
     segment.size = std::max<std::uint64_t>(segment_bytes(options_),
                                            kSegmentHeaderBytes + first_entry.disk_bytes());
     segment.end = kSegmentHeaderBytes;
@@ -117,7 +115,7 @@ void LogWriter::fill(Commit& commit, base::Bytes& bytes) {
         header.first = entry.first;
         header.last = entry.last;
         header.first_arrival = entry.first_arrival;
-        append_entry(bytes, segment.seed, header, *entry.body, entry.local);
+        append_entry(bytes, *segment.seed, header, *entry.body, entry.local);
         segment.end += entry.disk_bytes();
         segment.last = entry.last;
         records += entry.records();
@@ -142,7 +140,7 @@ std::optional<DiskJob> LogWriter::next_commit(std::uint64_t job, base::Now now) 
     if (commit.begins_segment) {
         // The header is durable before the first entry is written: a segment without one is empty.
         SegmentHeader header{options_.edge, epoch_, commit.segment.first, commit.segment.ordinal,
-                             commit.segment.seed};
+                             *commit.segment.seed};
         work.ops.emplace_back(CreateFile{name, commit.segment.size});
         work.ops.emplace_back(WriteBytes{name, 0, encode(header)});
         work.ops.emplace_back(SyncFile{name});
@@ -186,7 +184,6 @@ void LogWriter::finish(const Commit& commit) {
         segments_.back() = commit.segment;
     }
     pending_bytes_ -= recent_.mark_synced(commit.entries, synced_receipts_);
-    name_may_exist_ = false;
     failing_.reset();
     no_space_since_.reset();
     if (commit.begins_segment) {
@@ -207,7 +204,6 @@ void LogWriter::fail(const Commit& commit, DiskError error, base::Now now) {
     else if (now.instant - *no_space_since_ >= options_.full_disk_patience)
         patience_is_over_ = true;
     retry_at_ = now.instant + options_.retry_after_error;
-    name_may_exist_ = true;
     if (commit.begins_segment) {
         leftovers_.push_back({commit.segment.name, commit.segment.size});
     } else if (segments_.back().last < segments_.back().first) {

@@ -110,8 +110,7 @@ private:
     RecentEntries recent_;
     record::Seq next_seq_;
     std::uint64_t next_ordinal_;
-    bool active_;          // the table's last segment takes more
-    bool name_may_exist_;  // a segment with this first seq was begun before
+    bool active_;  // the table's last segment takes more
     std::size_t pending_bytes_ = 0;
     std::optional<Commit> commit_;
     std::optional<DiskError> failing_;

@@ -149,9 +149,8 @@ void Recovery::take_file(const FileInfo& file, const SegmentName& name) {
     // Whatever is in it: its name is not used again, and it is not written over.
     log_.writer.next_ordinal = std::max(log_.writer.next_ordinal, name.ordinal + 1);
     const auto page = read(file.name, 0, kSegmentHeaderBytes + kEntryHeaderBytes);
-    if (!page) return set_aside(file, name);  // under its name: it may be readable another time
-    const auto header = decode_segment_header(*page);
-    if (!header) {
+    const auto header = page ? decode_segment_header(*page) : std::nullopt;
+    if (page && !header) {
         if (is_blank(file)) {
             log_.leftovers.push_back(file);  // its making was cut short
             return;
@@ -160,17 +159,26 @@ void Recovery::take_file(const FileInfo& file, const SegmentName& name) {
         damaged_.push_back(file.name);
         return;
     }
+    if (!header && (name.first == 0 || name.first >= kSeqEnd)) return;
+    // Where the header cannot be read now, its name says what it says: whoever comes to the segment
+    // tries again.
     Segment segment;
     segment.name = file.name;
-    segment.epoch = header->epoch;
-    segment.first = header->first;
-    segment.ordinal = header->ordinal;
-    segment.seed = header->seed;
+    segment.epoch = name.epoch;
+    segment.first = name.first;
+    segment.ordinal = name.ordinal;
+    segment.seed.reset();
     segment.size = file.size / 8 * 8;
     segment.end = segment.size;
-    const auto entries = base::ByteView(*page).subspan(kSegmentHeaderBytes);
-    if (const auto entry = decode_entry_header(entries, segment.seed))
-        segment.first_arrival = entry->first_arrival;
+    if (header) {
+        segment.epoch = header->epoch;
+        segment.first = header->first;
+        segment.ordinal = header->ordinal;
+        segment.seed = header->seed;
+        const auto entries = base::ByteView(*page).subspan(kSegmentHeaderBytes);
+        if (const auto entry = decode_entry_header(entries, header->seed))
+            segment.first_arrival = entry->first_arrival;
+    }
     log_.writer.next_ordinal = std::max(log_.writer.next_ordinal, segment.ordinal + 1);
     // The next segment must not begin before this one, even if this one is empty: its entries would
     // be void as soon as this one is taken for the later.
@@ -190,6 +198,7 @@ void Recovery::drop_void_segments() {
             continue;
         }
         if (i + 1 < found_.size()) found_[i].last = found_[i + 1].first - 1;
+        if (!found_[i].seed && i > 0) found_[i].first_arrival = found_[i - 1].first_arrival;
         kept.push_back(std::move(found_[i]));
     }
     found_ = std::move(kept);
@@ -244,6 +253,7 @@ Recovery::Scan Recovery::scan(Segment& segment, record::Seq void_from) {
     }
     scan.garbage_behind = scanner.met_garbage();
     scan.unreadable = bad_pieces > 0;
+    segment.seed = scanner.seed();
     if (scan.unreadable)
         last_used_tag_ = std::max(last_used_tag_, log_.tags.last_id() + kTagsKeptOut);
     return scan;
@@ -267,6 +277,11 @@ void Recovery::find_tail() {
         found_.pop_back();
     }
     if (found_.empty()) return;
+    if (!tail_.unreadable && tail_.last < log_.saved.gone_below) {
+        log_.leftovers.push_back({found_.back().name, found_.back().size});
+        found_.pop_back();
+        return;
+    }
     found_.back().last = tail_.last;
     log_.report.last_seq = tail_.last;
     if (!tail_.unreadable) found_.back().end = tail_.end;
@@ -291,7 +306,7 @@ void Recovery::place_next_record() {
 base::Result<void, DiskError> Recovery::copy(const Segment& from, const std::string& to) {
     const auto end = tail_.end;
     SegmentHeader header{options_.edge, from.epoch, from.first, log_.writer.next_ordinal,
-                         from.seed};
+                         from.seed.value_or(0)};
     if (const auto done = disk_.create(to, end); !done) return done;
     if (const auto done = disk_.write(to, 0, encode(header)); !done) return done;
     for (auto offset = std::uint64_t{kSegmentHeaderBytes}; offset < end;
@@ -397,10 +412,11 @@ base::Result<void, DiskError> Recovery::begin_segment() {
     segment.last = segment.first - 1;
     segment.ordinal = log_.writer.next_ordinal++;
     segment.seed = segment_seed(seed_, segment.ordinal);
-    segment.name = to_string(SegmentName{segment.first, epoch_, 0});
+    segment.name = to_string(SegmentName{segment.first, epoch_, segment.ordinal});
     segment.size = segment_bytes(options_);
     segment.end = kSegmentHeaderBytes;
-    const SegmentHeader header{options_.edge, epoch_, segment.first, segment.ordinal, segment.seed};
+    const SegmentHeader header{options_.edge, epoch_, segment.first, segment.ordinal,
+                               *segment.seed};
 
     auto done = disk_.create(segment.name, segment.size);
     if (done) done = disk_.write(segment.name, 0, encode(header));

@@ -26,7 +26,9 @@ struct Segment {
     record::Seq first = 0;
     record::Seq last = 0;  // newest synced seq; first - 1: none yet
     std::uint64_t ordinal = 0;
-    std::uint64_t seed = 0;
+    /// Of its checksums; not known where a start could not read its header: who reads it begins
+    /// with that.
+    std::optional<std::uint64_t> seed = 0;
     std::uint64_t size = 0;        // of the file
     std::uint64_t end = 0;         // behind its last synced entry; `size` where that is not known
     base::WallTime first_arrival;  // of its first record; at most that where it is not known

@@ -27,7 +27,7 @@ struct SmallLog {
         }
         ends = rig.deliver().ends;
         rig.run_jobs();  // the checkpoint holds the tags
-        segment = to_string(SegmentName{1, rig.epoch(), 0});
+        segment = to_string(SegmentName{1, rig.epoch(), 1});
         const auto& contents = disk.contents(segment);
         const auto last = std::find_if(contents.rbegin(), contents.rend(),
                                        [](std::uint8_t byte) { return byte != 0; });
@@ -206,7 +206,7 @@ TEST(Damage, DoesNotTakeAPayloadForAnEntry) {
         rig.append_many(3);
         rig.run_until_synced();
         // The real entry's header is damaged, so that what it carries is searched.
-        const auto name = to_string(SegmentName{1, rig.epoch(), 0});
+        const auto name = to_string(SegmentName{1, rig.epoch(), 1});
         auto& contents = disk.contents(name);
         const auto payload = std::search(contents.begin(), contents.end(), imitation.begin(),
                                          imitation.begin() + 32);

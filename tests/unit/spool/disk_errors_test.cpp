@@ -154,7 +154,7 @@ TEST(DiskErrors, VoidEntriesAreNotTakenForThoseBehindADamagedOne) {
     ASSERT_TRUE(rig.start());
     rig.append_many(5);
     rig.run_until_synced();
-    const auto failed = to_string(SegmentName{1, rig.epoch(), 0});
+    const auto failed = to_string(SegmentName{1, rig.epoch(), 1});
     rig.append_many(20);
     disk.fail(Kind::sync, 1, DiskError::io);
     rig.run_until_synced();

@@ -6,8 +6,8 @@ namespace sallyport::spool {
 namespace {
 
 TEST(SegmentName, IsReadBackAsWritten) {
-    const SegmentName plain{0x1234, 0xABCDEF, 0};
-    EXPECT_EQ(to_string(plain), "0000000000001234-0000000000abcdef.log");
+    const SegmentName plain{0x1234, 0xABCDEF, 0x10};
+    EXPECT_EQ(to_string(plain), "0000000000001234-0000000000abcdef-0000000000000010.log");
     for (const auto& name : {plain, SegmentName{1, UINT64_MAX, 7}}) {
         const auto read = parse_segment_name(to_string(name));
         ASSERT_TRUE(read);
@@ -20,12 +20,13 @@ TEST(SegmentName, IsReadBackAsWritten) {
 }
 
 TEST(SegmentName, RefusesEverythingElse) {
-    for (const auto* text :
-         {"", ".log", "state.db", "0000000000001234-0000000000abcdef",
-          "000000000000123g-0000000000abcdef.log", "0000000000001234_0000000000abcdef.log",
-          "0000000000001234-0000000000abcdef.log.damaged",
-          "0000000000001234-0000000000abcdef_0000000000000001.log",
-          "+000000000001234-0000000000abcdef.log"})
+    for (const auto* text : {"", ".log", "state.db", "0000000000001234-0000000000abcdef",
+                             "0000000000001234-0000000000abcdef.log",
+                             "000000000000123g-0000000000abcdef-0000000000000001.log",
+                             "0000000000001234_0000000000abcdef-0000000000000001.log",
+                             "0000000000001234-0000000000abcdef-0000000000000001.log.damaged",
+                             "0000000000001234-0000000000abcdef_0000000000000001.log",
+                             "+000000000001234-0000000000abcdef-0000000000000001.log"})
         EXPECT_FALSE(parse_segment_name(text)) << text;
 }
 

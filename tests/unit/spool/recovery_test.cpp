@@ -306,6 +306,69 @@ TEST(Recovery, LosesNothingWhenTheDiskCannotBeReadForAWhile) {
     }
 }
 
+/// What a start cannot read it does not give up: whoever comes to it tries again, so that nothing
+/// comes behind what is newer.
+TEST(Recovery, DeliversInItsPlaceWhatAStartCouldNotRead) {
+    ModelDisk disk;
+    Rig rig(disk);
+    ASSERT_TRUE(rig.start());
+    rig.append_many(400);
+    rig.run_until_synced();
+    ASSERT_GT(segments_of(disk).size(), 2U);
+    disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 100'000);
+    ASSERT_TRUE(rig.start());
+    disk.clear_faults();
+    ASSERT_TRUE(rig.append("plant/tag1", "newer"));
+    rig.run_until_synced();
+    const auto delivery = rig.deliver();
+    EXPECT_TRUE(same(delivery.records, rig.accepted()));
+    ASSERT_EQ(delivery.gaps.size(), 1U) << "how much the newest segment held nobody knew";
+    EXPECT_EQ(delivery.gaps[0].from, 401U);
+    EXPECT_EQ(delivery.gaps[0].why, tunnel::GapReason::damaged);
+}
+
+TEST(Recovery, NamesInItsPlaceWhatCannotBeReadLaterEither) {
+    ModelDisk disk;
+    Rig rig(disk);
+    ASSERT_TRUE(rig.start());
+    rig.append_many(400);
+    rig.run_until_synced();
+    const auto second = segments_of(disk).at(1);
+    const auto first = parse_segment_name(second.name)->first;
+    const auto third = parse_segment_name(segments_of(disk).at(2).name)->first;
+    disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 100'000);
+    ASSERT_TRUE(rig.start());
+    disk.clear_faults();
+    for (std::size_t i = 0; i < kSegmentHeaderBytes; ++i) disk.contents(second.name)[i] = 0xEE;
+    const auto delivery = rig.deliver();
+    ASSERT_FALSE(delivery.gaps.empty());
+    EXPECT_EQ(delivery.gaps[0].from, first);
+    EXPECT_EQ(delivery.gaps[0].to, third - 1);
+    EXPECT_EQ(delivery.gaps[0].why, tunnel::GapReason::damaged);
+    auto expected = rig.accepted();
+    std::erase_if(expected,
+                  [&](const auto& each) { return first <= each.seq && each.seq < third; });
+    EXPECT_TRUE(same(delivery.records, expected));
+}
+
+TEST(Recovery, ASegmentThatIsGoneDoesNotComeBackAsTheNewest) {
+    ModelDisk disk;
+    Rig rig(disk);
+    ASSERT_TRUE(rig.start());
+    rig.append_many(400);
+    rig.run_until_synced();
+    const auto segments = segments_of(disk);
+    ASSERT_GT(segments.size(), 2U);
+    disk.checkpoint()->gone_below = 401;
+    for (std::size_t i = 1; i < segments.size(); ++i) ASSERT_TRUE(disk.remove(segments[i].name));
+    ASSERT_TRUE(rig.start());
+    EXPECT_EQ(rig.spool().synced(), 400U);
+    EXPECT_TRUE(rig.deliver().records.empty());
+    rig.run_jobs();
+    EXPECT_EQ(segments_of(disk).size(), 1U);
+    EXPECT_NE(segments_of(disk).front().name, segments.front().name);
+}
+
 TEST(Recovery, WritesTheTailAfreshWhenItsSyncFails) {
     ModelDisk disk;
     Rig rig(disk);
