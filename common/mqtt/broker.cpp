@@ -266,8 +266,8 @@ bool Broker::replace_retained(std::string_view topic, base::ByteView payload,
 void Broker::pause_publisher(AckToken token) {
     impl_->pause_publisher(token);
 }
-void Broker::resume_publishers(base::Now now) {
-    impl_->resume_publishers(now);
+void Broker::resume_publisher(AckToken token, base::Now now) {
+    impl_->resume_publisher(token, now);
 }
 void Broker::disconnect_publisher(AckToken token, ReasonCode reason, base::Now now) {
     impl_->disconnect_publisher(token, reason, now);

@@ -208,9 +208,9 @@ public:
     bool replace_retained(std::string_view topic, base::ByteView payload,
                           base::ByteView properties);
     /// Stops or resumes reading from the client that holds `token`'s session (its keep alive is
-    /// suspended meanwhile).
+    /// suspended meanwhile). A client's next connection is read.
     void pause_publisher(AckToken token);
-    void resume_publishers(base::Now now);
+    void resume_publisher(AckToken token, base::Now now);
     /// Ends the connection of the client that holds `token`'s session (v5: with `reason`): what it
     /// has not had acknowledged it sends again on its next one. A QoS 2 publish comes again with
     /// `already_distributed`.

@@ -104,7 +104,7 @@ public:
     bool replace_retained(std::string_view topic, std::optional<base::ByteView> payload,
                           base::ByteView properties);
     void pause_publisher(AckToken token);
-    void resume_publishers(base::Now now);
+    void resume_publisher(AckToken token, base::Now now);
     void disconnect_publisher(AckToken token, ReasonCode reason, base::Now now);
     void shut_down(base::Now now);
     std::optional<BrokerEvent> next_event();
@@ -326,7 +326,6 @@ private:
     std::unordered_map<std::uint64_t, Session*> sessions_by_key_;
     std::size_t holding_ = 0;           // sessions for which holds_back() is true
     TextMap<std::uint64_t> consumers_;  // what of each was lost, by client identifier
-    std::vector<base::ConnectionId> paused_;
 
     Journal journal_;
     std::set<Held> held_;

@@ -74,7 +74,6 @@ void Broker::Impl::pause_publisher(AckToken token) {
     Connection* connection = session == nullptr ? nullptr : online(*session);
     if (connection == nullptr || connection->reading_paused) return;
     connection->reading_paused = true;
-    paused_.push_back(connection->id);
     commands_.emplace_back(base::SetReading{connection->id, false});
 }
 
@@ -96,15 +95,14 @@ void Broker::Impl::disconnect_publisher(AckToken token, ReasonCode reason, base:
     release_saved();
 }
 
-void Broker::Impl::resume_publishers(base::Now now) {
+void Broker::Impl::resume_publisher(AckToken token, base::Now now) {
     now_ = now;
-    for (const auto id : std::exchange(paused_, {})) {
-        Connection* connection = find_connection(id);
-        if (connection == nullptr || connection->attached() == nullptr) continue;
-        connection->reading_paused = false;
-        connection->last_received = now.instant;
-        commands_.emplace_back(base::SetReading{id, true});
-    }
+    const Session* session = find_session(token.session);
+    Connection* connection = session == nullptr ? nullptr : online(*session);
+    if (connection == nullptr || !connection->reading_paused) return;
+    connection->reading_paused = false;
+    connection->last_received = now.instant;
+    commands_.emplace_back(base::SetReading{connection->id, true});
 }
 
 /// Sessions stay as they are: whether a client's will is due is for a later start to decide.

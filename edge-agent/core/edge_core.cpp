@@ -79,7 +79,7 @@ EdgeCore::EdgeCore(EdgeOptions options, std::unique_ptr<spool::Spool> spool,
       publisher_saves_(publishers_),
       uplink_(uplink_options(options_), *spool_, now),
       delivery_acks_(*spool_, broker_),
-      waiting_(options_.waiting_publish_bytes_max),
+      waiting_({options_.waiting_publish_bytes_max, options_.waiting_publishes_per_client}),
       started_(now.wall),
       spool_since_(now.wall),
       spool_bytes_in_(now.instant, kGrowthTimeConstant) {
@@ -297,7 +297,7 @@ bool EdgeCore::accept(tunnel::BatchRecord record, const mqtt::Published& publish
         return false;
     }
     note_value(waiting_.back().record);
-    broker_.pause_publisher(published.token);
+    if (waiting_.fills_window(published)) broker_.pause_publisher(published.token);
     return true;
 }
 
@@ -338,9 +338,8 @@ void EdgeCore::admit_waiting(base::Now now) {
             newest_[waiting.record.tag].seq = *seq;
             await_ack(*seq, waiting.token, waiting.receipt);
         }
-        waiting_.pop_front();
+        if (const auto reads_on = waiting_.pop_front()) broker_.resume_publisher(*reads_on, now);
     }
-    broker_.resume_publishers(now);
 }
 
 void EdgeCore::record_quality(const ingest::QualityChanges& changes, base::Now now) {

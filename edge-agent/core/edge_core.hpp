@@ -34,9 +34,10 @@ struct EdgeOptions {
     tunnel::SenderTimers sender_timers;
     bool keeps_broker_state = false;  // somebody asks for next_broker_job()
     std::uint64_t seed = 1;           // random: process number, assigned client identifiers
-    /// Publishes accepted from clients but without room in the spool; their senders are not read
-    /// meanwhile.
+    /// Publishes accepted from clients but without room in the spool. A client that has so many of
+    /// them, or a 16th of the bytes, is not read meanwhile.
     std::size_t waiting_publish_bytes_max = 64U << 20U;
+    std::size_t waiting_publishes_per_client = 64;
 };
 
 struct EdgeStatus {

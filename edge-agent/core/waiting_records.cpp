@@ -24,7 +24,7 @@ bool WaitingRecords::add(Waiting waiting) {
     const auto& record = waiting.record;
     waiting.bytes = sizeof(Waiting) + record.value.size() + record.properties.size() +
                     record.also_tags.size() * sizeof(record::TagId) + waiting.client_id.size();
-    if (bytes_ + waiting.bytes > bytes_max_) return false;
+    if (bytes_ + waiting.bytes > limits_.bytes_max) return false;
     bytes_ += waiting.bytes;
     auto& kept = waiting_.emplace_back(std::move(waiting));
     kept.value.assign(kept.record.value.begin(), kept.record.value.end());
@@ -34,6 +34,16 @@ bool WaitingRecords::add(Waiting waiting) {
     if (kept.token.session == 0) return true;
     by_name_.erase(name_of(kept));  // its key views the older one
     by_name_.emplace(name_of(kept), &kept);
+    auto& share = shares_[kept.client_id];
+    ++share.publishes;
+    share.bytes += kept.bytes;
+    return true;
+}
+
+bool WaitingRecords::fills_window(const mqtt::Published& published) {
+    const auto share = shares_.find(published.client_id);
+    if (share == shares_.end() || is_within(share->second, 1)) return false;
+    share->second.unread = published.token;
     return true;
 }
 
@@ -52,11 +62,22 @@ bool WaitingRecords::join(const tunnel::BatchRecord& record, const mqtt::Publish
     return true;
 }
 
-void WaitingRecords::pop_front() {
-    const auto named = by_name_.find(name_of(waiting_.front()));
-    if (named != by_name_.end() && named->second == &waiting_.front()) by_name_.erase(named);
-    bytes_ -= waiting_.front().bytes;
+std::optional<mqtt::AckToken> WaitingRecords::pop_front() {
+    const auto& gone = waiting_.front();
+    const auto named = by_name_.find(name_of(gone));
+    if (named != by_name_.end() && named->second == &gone) by_name_.erase(named);
+    std::optional<mqtt::AckToken> reads_on;
+    if (gone.token.session != 0) {
+        const auto at = shares_.find(gone.client_id);
+        auto& share = at->second;
+        share.bytes -= gone.bytes;
+        --share.publishes;
+        if (share.unread && is_within(share, 2)) reads_on = std::exchange(share.unread, {});
+        if (share.publishes == 0) shares_.erase(at);
+    }
+    bytes_ -= gone.bytes;
     waiting_.pop_front();
+    return reads_on;
 }
 
 }  // namespace sallyport::edge_core

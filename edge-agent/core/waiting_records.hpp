@@ -5,9 +5,11 @@
 // what was not acknowledged. A QoS 1 publish that still waits then is not taken a second time: it
 // keeps its place, and the newest copy is the one that is answered. Else a disk that is slower than
 // its clients' patience would be kept busy with copies that nobody waits for any more, and those
-// that somebody waits for would never come to their turn.
+// that somebody waits for would never come to their turn. For the same reason a client is read on
+// until a window of its publishes waits: what it sends again finds its places at once.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -33,7 +35,12 @@ public:
         std::size_t bytes = 0;
     };
 
-    explicit WaitingRecords(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+    struct Limits {
+        std::size_t bytes_max = 0;             // of all
+        std::size_t publishes_per_client = 1;  // the window, which ends, too, where a client has a
+                                               // 16th of bytes_max
+    };
+    explicit WaitingRecords(const Limits& limits) : limits_(limits) {}
     WaitingRecords(const WaitingRecords&) = delete;
     WaitingRecords& operator=(const WaitingRecords&) = delete;
     ~WaitingRecords() = default;
@@ -46,22 +53,38 @@ public:
     /// packet identifier and bytes are the same.
     bool join(const tunnel::BatchRecord& record, const mqtt::Published& published);
 
+    /// The client's window is full: it is not to be read on until pop_front() returns its token.
+    bool fills_window(const mqtt::Published& published);
+
     bool empty() const { return waiting_.empty(); }
     const Waiting& front() const { return waiting_.front(); }
     const Waiting& back() const { return waiting_.back(); }
-    void pop_front();
+    /// The newest token of a client that is to be read on, as half of its window has become free.
+    std::optional<mqtt::AckToken> pop_front();
 
 private:
+    struct Share {
+        std::size_t publishes = 0, bytes = 0;
+        std::optional<mqtt::AckToken> unread;  // its window is full, or was a moment ago
+    };
     using Name = std::pair<std::string_view, std::uint16_t>;  // views the client_id of its record
 
     bool add(Waiting waiting);
+    bool is_within(const Share& share, std::size_t part) const {
+        return share.publishes < std::max<std::size_t>(limits_.publishes_per_client / part, 1) &&
+               share.bytes < limits_.bytes_max / kClientsPerBytes / part;
+    }
     static Name name_of(const Waiting& waiting) {
         return {waiting.client_id, waiting.token.packet_id};
     }
 
-    std::size_t bytes_max_, bytes_ = 0;
+    static constexpr std::size_t kClientsPerBytes = 16;
+
+    Limits limits_;
+    std::size_t bytes_ = 0;
     std::deque<Waiting> waiting_;
-    std::map<Name, Waiting*> by_name_;  // the newest of each name
+    std::map<std::string, Share, std::less<>> shares_;  // of each client that has a publish here
+    std::map<Name, Waiting*> by_name_;                  // the newest of each name
 };
 
 }  // namespace sallyport::edge_core

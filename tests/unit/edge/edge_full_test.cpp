@@ -18,6 +18,7 @@ protected:
     EdgeFullTest() {
         stored_.pending_bytes_max = 1024;
         options_.waiting_publish_bytes_max = 4096;
+        options_.waiting_publishes_per_client = 1;
         start();
         session_ = &connect_far();
         plc_ = &join("plc");
@@ -226,6 +227,64 @@ TEST_F(EdgeFullTest, AValueIsNotOvertakenByAnOlderChangeOfQuality) {
     EXPECT_EQ(story().back(), "plant/a=2") << "its quality is good since";
 }
 
+/// The same, with room for a window of 4 publishes a client.
+class EdgeWindowTest : public EdgeFullTest {
+protected:
+    EdgeWindowTest() {
+        options_.waiting_publish_bytes_max = 1U << 20U;
+        options_.waiting_publishes_per_client = 4;
+        start();
+        session_ = &connect_far();
+        plc_ = &join("plc");
+    }
+    void publish_numbered(int from, int to) {
+        for (int i = from; i <= to; ++i)
+            publish(*plc_, "plant/a", std::to_string(i), static_cast<std::uint16_t>(i));
+    }
+};
+
+TEST_F(EdgeWindowTest, AClientIsReadOnUntilItsWindowIsFull) {
+    fill();
+    auto& oven = join("oven");
+    publish_numbered(1, 3);
+    EXPECT_TRUE(plc_->is_read);
+    send(*plc_, mqtt::Pingreq{});
+    EXPECT_TRUE(plc_->take<mqtt::Pingresp>());
+    publish_numbered(4, 4);
+    EXPECT_FALSE(plc_->is_read);
+    publish(oven, "plant/b", "1", 1);
+    EXPECT_TRUE(oven.is_read) << "the window is each client's own";
+    release_disk();
+    EXPECT_TRUE(plc_->is_read);
+    for (std::uint16_t i = 1; i <= 4; ++i) EXPECT_TRUE(plc_->acked(PacketType::puback, i)) << i;
+    EXPECT_EQ(story(), (Lines{"plant/a=1", "plant/a=2", "plant/a=3", "plant/a=4", "plant/b=1"}));
+}
+
+TEST_F(EdgeWindowTest, ItEndsAtASixteenthOfTheBytes) {
+    fill();
+    publish(*plc_, "plant/a", std::string((1U << 20U) / 16, 'x'), 1);
+    EXPECT_FALSE(plc_->is_read);
+    release_disk();
+    EXPECT_TRUE(plc_->is_read);
+    EXPECT_TRUE(plc_->acked(PacketType::puback, 1));
+}
+
+TEST_F(EdgeWindowTest, AllOfAWindowThatIsSentAgainIsTakenOnce) {
+    fill();
+    publish_numbered(1, 4);
+    come_back(true);
+    for (std::uint16_t i = 1; i <= 4; ++i) publish_again("plant/a", std::to_string(i), i);
+    EXPECT_TRUE(plc_->is_read) << "nothing new waits";
+    publish_numbered(5, 5);
+    EXPECT_FALSE(plc_->is_read) << "on its new connection, too";
+    release_disk();
+    EXPECT_TRUE(plc_->is_read);
+    for (std::uint16_t i = 1; i <= 5; ++i) EXPECT_TRUE(plc_->acked(PacketType::puback, i)) << i;
+    auto values = story();
+    std::erase_if(values, [](const auto& line) { return line.find('=') == line.npos; });
+    EXPECT_EQ(values, (Lines{"plant/a=1", "plant/a=2", "plant/a=3", "plant/a=4", "plant/a=5"}));
+}
+
 /// A small log with when_full = "refuse", and nobody who takes anything.
 class EdgeRefuseTest : public EdgeTest {
 protected:
@@ -234,6 +293,7 @@ protected:
         stored_.segment_bytes_max = 128U << 10U;
         stored_.entry_bytes_max = 4096;
         stored_.when_full = spool::WhenFull::refuse;
+        options_.waiting_publishes_per_client = 2;
         start();
         plc_ = &join("plc");
     }
@@ -278,6 +338,9 @@ TEST_F(EdgeRefuseTest, AnOlderClientWaitsAndAllFlowsAgainByItself) {
     auto& old = join("old", mqtt::Version::v3_1_1);
     publish(old, "plant/old", "waits", 5);
     EXPECT_TRUE(old.inbox.empty());
+    EXPECT_TRUE(old.is_read);
+    publish(old, "plant/old", "waits, too", 6);
+    EXPECT_TRUE(old.inbox.empty());
     EXPECT_FALSE(old.is_read);
     auto& display = join("display");
     subscribe(display, "plant/#");
@@ -288,6 +351,7 @@ TEST_F(EdgeRefuseTest, AnOlderClientWaitsAndAllFlowsAgainByItself) {
     auto& session = connect_far();
     pass(5s);
     EXPECT_TRUE(old.acked(PacketType::puback, 5));
+    EXPECT_TRUE(old.acked(PacketType::puback, 6));
     EXPECT_TRUE(old.is_read);
     EXPECT_FALSE(status().spool.full);
     publish(*plc_, "plant/local", "taken", kTwo);

@@ -237,7 +237,8 @@ TEST_F(BrokerLimitsTest, APausedPublisherIsNotReadAndNotTimedOut) {
     pass(seconds(60));
     pass(seconds(60));
     EXPECT_FALSE(client.close.has_value());
-    broker().resume_publishers(now_);
+    broker().resume_publisher(token, now_);
+    broker().resume_publisher(token, now_);
     drain();
     EXPECT_TRUE(client.reading);
     pass(seconds(14));
@@ -246,6 +247,7 @@ TEST_F(BrokerLimitsTest, APausedPublisherIsNotReadAndNotTimedOut) {
     EXPECT_TRUE(client.close.has_value());
     broker().pause_publisher(token);  // its session is gone
     broker().pause_publisher(AckToken{});
+    broker().resume_publisher(token, now_);
     EXPECT_FALSE(broker().next_command().has_value());
 }
 
