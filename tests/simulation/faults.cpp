@@ -32,6 +32,7 @@ void Faults::draw() {
         if (random.one_in(3) || (i + 1 == count && !crashed))
             fault = kCrashes[random.between(0, kCrashes.size() - 1)];
         crashed = crashed || is_crash(fault);
+        if (run_.favoured_fault && !is_crash(fault)) fault = *run_.favoured_fault;
         const auto at = random.duration(std::chrono::milliseconds(50), std::chrono::seconds(12));
         last_ = std::max(last_, run_.now() + at);
         run_.scheduler.after(at, [this, fault] { strike(fault); });

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -21,10 +22,13 @@ using base::Mutant;
 struct Named {
     Mutant mutant;
     std::string_view name;
+    std::optional<Event> shown_by = std::nullopt;  // a fault without which it is hardly ever seen
 };
-#define SIMULATION_MUTANT(name) \
-    Named {                     \
-        Mutant::name, #name     \
+#define SIMULATION_MUTANT(name, ...) \
+    Named {                          \
+        Mutant::name, #name, {       \
+            __VA_ARGS__              \
+        }                            \
     }
 constexpr std::array kMutants{
     SIMULATION_MUTANT(ack_before_sync),
@@ -33,7 +37,7 @@ constexpr std::array kMutants{
     SIMULATION_MUTANT(directory_not_synced),
     SIMULATION_MUTANT(failed_sync_ignored),
     SIMULATION_MUTANT(tail_not_secured),
-    SIMULATION_MUTANT(entry_checksum_unread),
+    SIMULATION_MUTANT(entry_checksum_unread, Event::bit_flip),
     SIMULATION_MUTANT(tag_id_reused),
     SIMULATION_MUTANT(trim_ignores_a_cursor),
     SIMULATION_MUTANT(drop_though_not_full),
@@ -56,7 +60,7 @@ constexpr std::array kMutants{
     SIMULATION_MUTANT(overlay_not_set),
     SIMULATION_MUTANT(overlay_not_lifted),
     SIMULATION_MUTANT(live_too_early),
-    SIMULATION_MUTANT(beat_held_for_new),
+    SIMULATION_MUTANT(beat_held_for_new, Event::slow_link),
     SIMULATION_MUTANT(gap_not_ledgered),
     SIMULATION_MUTANT(conflation_drops_the_newest),
     SIMULATION_MUTANT(conflation_starves_a_fast_tag),
@@ -77,13 +81,13 @@ constexpr std::uint64_t kSeedsMax = 1500;
 constexpr time_t kSecondsMax = 40;
 
 /// In the child: seeds until one tells. Its exit status is 0 where one did.
-[[noreturn]] void hunt(Mutant mutant, int report) {
-    base::seeded_mutant = mutant;
+[[noreturn]] void hunt(const Named& mutant, int report) {
+    base::seeded_mutant = mutant.mutant;
     const itimerval most{{}, {kSecondsMax, 0}};
     SALLYPORT_ASSERT(setitimer(ITIMER_PROF, &most, nullptr) == 0);
     for (std::uint64_t seed = 1; seed <= kSeedsMax; ++seed) {
         dprintf(report, "seed %llu: ", static_cast<unsigned long long>(seed));
-        const auto outcome = World(seed, false).run();
+        const auto outcome = World(seed, false, mutant.shown_by).run();
         if (!outcome.violations.empty()) {
             dprintf(report, "%s", outcome.violations.front().c_str());
             _exit(0);
@@ -105,7 +109,7 @@ Hunt begin(const Named& mutant) {
     std::fflush(stdout);
     begun.process = fork();
     SALLYPORT_ASSERT(begun.process >= 0);
-    if (begun.process == 0) hunt(mutant.mutant, fileno(begun.report));
+    if (begun.process == 0) hunt(mutant, fileno(begun.report));
     return begun;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,10 +18,14 @@ namespace sallyport::simulation {
 constexpr std::size_t kViolationsMax = 10;
 
 struct Run {
-    Run(std::uint64_t seed, bool is_verbose)
-        : verbose(is_verbose), random(seed), network(scheduler, Random(seed ^ 0xA5A5)) {}
+    Run(std::uint64_t seed, bool is_verbose, std::optional<Event> favoured)
+        : verbose(is_verbose),
+          favoured_fault(favoured),
+          random(seed),
+          network(scheduler, Random(seed ^ 0xA5A5)) {}
 
     bool verbose;
+    std::optional<Event> favoured_fault;  // strikes more often than others
     Random random;
     Scheduler scheduler;
     Network network;

@@ -72,6 +72,11 @@ void TunnelWatch::edge_sends_batch(Session& session, base::ByteView body) {
     if (session.sent_bytes >= session.credit) run_.counters.add(Event::credit_exhausted);
 }
 
+std::uint64_t TunnelWatch::dropped_records(const EdgeSite& edge) {
+    const auto* core = edge.core();
+    return core == nullptr ? 0 : core->status(edge.host().now()).spool.dropped_records;
+}
+
 void TunnelWatch::edge_leaves_out(Session& session, const tunnel::BatchHead& head) {
     const auto& log = session.edge->log();
     for (const auto& absent : head.absent) {
@@ -89,8 +94,8 @@ void TunnelWatch::edge_leaves_out(Session& session, const tunnel::BatchHead& hea
             check_ledgered(session, identity, *record);
             for (const auto tag : record->tags)
                 if (!was_refused(*session.edge, *session.it, identity, tag))
-                    session.owed[tag].push_back(
-                        {seq, log.newest(), record->has_value, record->retain});
+                    session.owed[tag].push_back({seq, log.newest(), record->has_value,
+                                                 record->retain, dropped_records(*session.edge)});
         }
     }
 }
@@ -141,6 +146,12 @@ void TunnelWatch::pay_owed(Session& session, const tunnel::BatchHead& head) {
             });
         }
         const auto is_overdue = [&](const Owed& each) { return each.until <= head.last; };
+        for (auto& each : owed) {
+            if (!is_overdue(each)) continue;
+            const auto dropped = dropped_records(*session.edge);
+            if (dropped > std::exchange(each.dropped, dropped))
+                each.until = session.edge->log().newest();
+        }
         const auto overdue = std::ranges::find_if(owed, is_overdue);
         if (overdue == owed.end()) continue;
         run_.violate(fmt::format("P6: {} left out record {} for one that did not come up to {}",

@@ -40,10 +40,12 @@ public:
 
 private:
     /// A record of a tag was left out: a newer one that carries all of it must come. `until`: the
-    /// newest record there was by then.
+    /// newest record there was by then. When the full log drops more, that may be gone, too, for a
+    /// newer one.
     struct Owed {
         record::Seq seq = 0, until = 0;
         bool value = false, retain = false;
+        std::uint64_t dropped = 0;  // by then
     };
     /// One session as its edge sees it.
     struct Session {
@@ -67,6 +69,7 @@ private:
                             record::LedgerReason why);
     void check_ledgered(const Session& session, const Identity& identity,
                         const DurableRecord& record);
+    static std::uint64_t dropped_records(const EdgeSite& edge);
     void pay_owed(Session& session, const tunnel::BatchHead& head);
     static void excuse_owed(Session& session, base::ByteView gap);
     void it_acknowledges(const Session& session, const tunnel::Ack& ack);

@@ -16,8 +16,8 @@ constexpr base::Duration kGrace = std::chrono::seconds(5);
 
 }  // namespace
 
-World::World(std::uint64_t seed, bool verbose)
-    : run_(seed, verbose),
+World::World(std::uint64_t seed, bool verbose, std::optional<Event> favoured)
+    : run_(seed, verbose, favoured),
       relay_host_(run_.network, "relay", base::Identity{"plant", base::Role::relay, "relay"}),
       watch_(run_, edges_, its_),
       faults_(run_, edges_, its_, *this),

@@ -30,7 +30,8 @@ struct Outcome {
 
 class World final : private RelaySite {
 public:
-    World(std::uint64_t seed, bool verbose);
+    /// `favoured`: a fault that stands in for all others that are no deaths.
+    World(std::uint64_t seed, bool verbose, std::optional<Event> favoured = std::nullopt);
     Outcome run();
 
 private:
