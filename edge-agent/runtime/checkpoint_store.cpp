@@ -151,6 +151,7 @@ base::Result<void, spool::DiskError> CheckpointStore::save(const spool::Checkpoi
         ledger_.apply(checkpoint.ledger);
         save_number("tags_complete_below", checkpoint.tags_complete_below);
         save_number("gone_below", checkpoint.gone_below);
+        save_number("last_tag", checkpoint.last_tag);
         transaction.commit();
         return {};
     } catch (const storage::DatabaseError& error) {
@@ -199,6 +200,7 @@ spool::Checkpoint CheckpointStore::read() {
     checkpoint.exists = checkpoint.tags_complete_below != 0;
     if (!checkpoint.exists) checkpoint.tags_complete_below = 1;
     checkpoint.gone_below = load_number("gone_below", 1);
+    checkpoint.last_tag = static_cast<record::TagId>(load_number("last_tag", 0));
     return checkpoint;
 }
 

@@ -70,6 +70,9 @@ struct Checkpoint {
     /// Loaded only. False: there is none, at a first start or because it is lost.
     bool exists = false;
     std::vector<record::Tag> tags;
+    /// Tag numbers up to here are taken, those, too, whose topic is lost with the entry that told
+    /// it.
+    record::TagId last_tag = 0;
     std::vector<Cursor> cursors;
     /// Every tag of an entry below this seq is in the checkpoint; a start scans the log from here.
     record::Seq tags_complete_below = 1;

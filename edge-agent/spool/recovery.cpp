@@ -100,6 +100,7 @@ base::Result<void, DiskError> Recovery::load_checkpoint() {
         if (cursor.position.seq < kSeqEnd)
             seqs_in_doubt_ = std::max(seqs_in_doubt_, cursor.position.seq);
     for (const auto& tag : stored->tags) log_.tags.restore(tag);
+    log_.tags.keep_out(stored->last_tag);
     cursors_ = std::move(stored->cursors);
     while (log_.tags.topic(log_.saved.last_tag + 1)) ++log_.saved.last_tag;
     return {};
@@ -255,7 +256,7 @@ Recovery::Scan Recovery::scan(Segment& segment, record::Seq void_from) {
     scan.unreadable = bad_pieces > 0;
     segment.seed = scanner.seed();
     if (scan.unreadable)
-        last_used_tag_ = std::max(last_used_tag_, log_.tags.last_id() + kTagsKeptOut);
+        last_used_tag_ = std::max(last_used_tag_, log_.tags.last_known_id() + kTagsKeptOut);
     return scan;
 }
 
@@ -365,6 +366,7 @@ bool Recovery::save_torn_tail() {
     note_torn_tail();
     if (!has_checkpoint_) return true;
     Checkpoint checkpoint;
+    checkpoint.last_tag = log_.tags.last_id();
     checkpoint.cursors = cursors_;
     checkpoint.tags_complete_below = log_.saved.tags_complete_below;
     checkpoint.gone_below = log_.saved.gone_below;

@@ -131,6 +131,7 @@ DiskJob Upkeep::save(std::uint64_t job) {
     save_wanted_ = false;
     Checkpoint checkpoint;
     checkpoint.tags = parts_.tags.tags_after(saved_.last_tag);
+    checkpoint.last_tag = parts_.tags.last_id();
     checkpoint.cursors = parts_.cursors.all();
     checkpoint.tags_complete_below = saving.tags_complete_below;
     checkpoint.gone_below = saving.gone_below;

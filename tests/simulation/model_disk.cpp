@@ -153,6 +153,7 @@ base::Result<void, DiskError> ModelDisk::save(const spool::Checkpoint& checkpoin
     checkpoint_->cursors = checkpoint.cursors;
     checkpoint_->tags_complete_below = checkpoint.tags_complete_below;
     checkpoint_->gone_below = checkpoint.gone_below;
+    checkpoint_->last_tag = checkpoint.last_tag;
     for (const auto id : checkpoint.ledger.erased) ledger_.erase(id);
     for (const auto& row : checkpoint.ledger.put) ledger_[row.id] = row;
     for (const auto& record : checkpoint.kept) keep(record);

@@ -89,6 +89,30 @@ TEST(Damage, CountsAsUnreadUntilItsGapIsGiven) {
     EXPECT_GT(rig.spool().oldest_unread(kHq), first_arrival);
 }
 
+/// A tag's definition is lost with an entry; a later record shows that its number was used. The
+/// next start does not read that record any more.
+TEST(Damage, NoNumberOfALostTagIsGivenAgain) {
+    ModelDisk disk;
+    Rig rig(disk);
+    ASSERT_TRUE(rig.start());
+    for (const auto* topic : {"a", "b", "b"}) {
+        ASSERT_TRUE(rig.append(topic, "1"));
+        rig.run_until_synced();
+    }
+    const auto segment = disk.names().front();
+    disk.flip_bit(segment, entries_in(disk.contents(segment)).at(1), 0);
+    disk.checkpoint().reset();
+    ASSERT_TRUE(rig.start());
+    for (int i = 0; i < 400; ++i) ASSERT_TRUE(rig.append("a", std::string(90, 'x')));
+    rig.run_until_synced();
+    rig.run_jobs();
+    ASSERT_TRUE(disk.checkpoint());
+    ASSERT_GT(disk.checkpoint()->tags_complete_below, 3U);
+    ASSERT_TRUE(rig.start());
+    EXPECT_EQ(rig.spool().tag("a"), 1U);
+    EXPECT_EQ(rig.spool().tag("c"), 3U);
+}
+
 TEST(Damage, ToTheLastEntryOfTheLogIsATornTail) {
     const auto bytes = SmallLog(false).bytes;
     std::uint64_t torn = 0;

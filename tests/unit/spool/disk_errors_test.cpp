@@ -135,19 +135,6 @@ TEST(DiskErrors, WhatAFailedSegmentHoldsIsVoidWhereItWasAppendedAgain) {
     }
 }
 
-/// Where the entries of a segment lie.
-std::vector<std::size_t> entries_in(base::ByteView contents) {
-    std::vector<std::size_t> starts;
-    const auto seed = decode_segment_header(contents)->seed;
-    for (std::size_t at = kSegmentHeaderBytes; at < contents.size();) {
-        const auto header = decode_entry_header(contents.subspan(at), seed);
-        if (!header) break;
-        starts.push_back(at);
-        at += header->size();
-    }
-    return starts;
-}
-
 TEST(DiskErrors, VoidEntriesAreNotTakenForThoseBehindADamagedOne) {
     ModelDisk disk;
     Rig rig(disk);

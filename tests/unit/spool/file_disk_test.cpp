@@ -105,6 +105,7 @@ TEST_F(FileDiskTest, KeepsTheLedger) {
     Checkpoint checkpoint;
     checkpoint.ledger.put = {row, other};
     checkpoint.gone_below = 70;
+    checkpoint.last_tag = 9;
     ASSERT_TRUE(disk_->save(checkpoint));
     row.settled = true;
     row.entry.records = 6;
@@ -114,6 +115,7 @@ TEST_F(FileDiskTest, KeepsTheLedger) {
     const auto loaded = disk_->load();
     ASSERT_TRUE(loaded);
     EXPECT_EQ(loaded->gone_below, 70U);
+    EXPECT_EQ(loaded->last_tag, 9U);
     ASSERT_EQ(loaded->ledger.put.size(), 1U);
     EXPECT_EQ(loaded->ledger.put[0], row);
 }

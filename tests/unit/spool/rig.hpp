@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include "edge-agent/spool/entry_format.hpp"
 #include "edge-agent/spool/spool.hpp"
 
 namespace sallyport::spool {
@@ -51,6 +52,19 @@ struct Delivery {
     std::vector<tunnel::Gap> gaps;
     std::vector<tunnel::Position> ends;  // of each entry
 };
+
+/// Where the entries of a segment lie.
+inline std::vector<std::size_t> entries_in(base::ByteView contents) {
+    std::vector<std::size_t> starts;
+    const auto seed = decode_segment_header(contents)->seed;
+    for (std::size_t at = kSegmentHeaderBytes; at < contents.size();) {
+        const auto header = decode_entry_header(contents.subspan(at), seed);
+        if (!header) break;
+        starts.push_back(at);
+        at += header->size();
+    }
+    return starts;
+}
 
 inline SpoolOptions small_options() {
     SpoolOptions options;
