@@ -6,6 +6,7 @@
 
 #include "common/base/mutants.hpp"
 #include "edge-agent/spool/entry_scanner.hpp"
+#include "edge-agent/spool/tail_keeper.hpp"
 
 namespace sallyport::spool {
 namespace {
@@ -26,13 +27,6 @@ public:
     base::Result<RecoveredLog, DiskError> run();
 
 private:
-    struct Scan {
-        record::Seq last = 0;
-        std::uint64_t end = kSegmentHeaderBytes;
-        bool garbage_behind = false;
-        bool unreadable = false;
-    };
-
     base::Result<void, DiskError> load_checkpoint();
     void take_file(const FileInfo& file, const SegmentName& name);
     void set_aside(const FileInfo& file, const SegmentName& name);
@@ -45,14 +39,12 @@ private:
     void note_torn_tail();
     bool save_torn_tail();
     base::Result<void, DiskError> secure_tail();
-    base::Result<Segment, DiskError> rewrite_tail();
-    base::Result<void, DiskError> copy(const Segment& from, const std::string& to);
     base::Result<void, DiskError> begin_segment();
     bool has_room_for_a_segment() const;
     void rename_damaged();
     void write_ledger();
 
-    Scan scan(Segment& segment, record::Seq void_from);
+    ScannedTail scan(Segment& segment, record::Seq void_from);
     void take_entry(const EntryScanner::Found& found);
     std::optional<base::Bytes> read(const std::string& name, std::uint64_t offset,
                                     std::size_t length);
@@ -66,7 +58,7 @@ private:
     base::WallTime now_;
     std::vector<Segment> found_;        // oldest first, in the end without those that hold nothing
     std::vector<std::string> damaged_;  // not segments, whatever their names say
-    Scan tail_;                         // of the last of found_
+    ScannedTail tail_;                  // of the last of found_
     record::Seq seqs_in_doubt_ = 0;     // files that cannot be read may hold seqs up to here
     record::TagId last_used_tag_ = 0;
     std::vector<tunnel::BatchRecord> records_;
@@ -230,8 +222,8 @@ void Recovery::take_entry(const EntryScanner::Found& found) {
     }
 }
 
-Recovery::Scan Recovery::scan(Segment& segment, record::Seq void_from) {
-    Scan scan;
+ScannedTail Recovery::scan(Segment& segment, record::Seq void_from) {
+    ScannedTail scan;
     unsigned bad_pieces = 0;
     record::Seq expected = segment.first;
     EntryScanner scanner(segment.seed, kSegmentHeaderBytes, segment.size);
@@ -250,6 +242,8 @@ Recovery::Scan Recovery::scan(Segment& segment, record::Seq void_from) {
         expected = found->header.last + 1;
         scan.last = found->header.last;
         scan.end = scanner.offset();
+        if (!scan.doubtful_from && found->header.last >= log_.saved.tags_complete_below)
+            scan.doubtful_from = found->offset;
         take_entry(*found);
     }
     scan.garbage_behind = scanner.met_garbage();
@@ -304,44 +298,6 @@ void Recovery::place_next_record() {
     if (!found_.empty() && tail_.unreadable) found_.back().last = log_.writer.first - 1;
 }
 
-base::Result<void, DiskError> Recovery::copy(const Segment& from, const std::string& to) {
-    const auto end = tail_.end;
-    SegmentHeader header{options_.edge, from.epoch, from.first, log_.writer.next_ordinal,
-                         from.seed.value_or(0)};
-    if (const auto done = disk_.create(to, end); !done) return done;
-    if (const auto done = disk_.write(to, 0, encode(header)); !done) return done;
-    for (auto offset = std::uint64_t{kSegmentHeaderBytes}; offset < end;
-         offset += kReadChunkBytes) {
-        const auto length = std::min<std::uint64_t>(kReadChunkBytes, end - offset);
-        const auto bytes = disk_.read(from.name, offset, static_cast<std::size_t>(length));
-        if (!bytes) return bytes.error();
-        if (const auto done = disk_.write(to, offset, *bytes); !done) return done;
-    }
-    return disk_.sync(to);
-}
-
-/// The tail's entries, byte for byte, in a file without room to spare. It counts from its rename
-/// on, when all of it is durable; the old file is void from then.
-base::Result<Segment, DiskError> Recovery::rewrite_tail() {
-    auto tail = found_.back();
-    const SegmentName name{tail.first, tail.epoch, log_.writer.next_ordinal};
-    const auto unfinished = unfinished_name(name);
-    const auto copied = copy(tail, unfinished);
-    if (!copied) {
-        log_.leftovers.push_back({unfinished, tail_.end});
-        return copied.error();
-    }
-    tail.name = to_string(name);
-    tail.ordinal = log_.writer.next_ordinal++;
-    tail.size = tail.end = tail_.end;
-    auto moved = disk_.rename(unfinished, tail.name);
-    if (moved) moved = disk_.sync_directory();
-    if (moved) return tail;
-    log_.leftovers.push_back({unfinished, tail_.end});
-    log_.leftovers.push_back({tail.name, tail_.end});
-    return moved.error();
-}
-
 /// An earlier start, which ended before it was through, may have noted it.
 void Recovery::note_torn_tail() {
     if (!log_.report.torn_tail || std::exchange(noted_torn_tail_, true)) return;
@@ -379,22 +335,10 @@ bool Recovery::save_torn_tail() {
     return saved;
 }
 
-/// What survived only in the page cache must be durable before it counts. A sync that fails is not
-/// tried again: the entries are written afresh. So they are where the file is mostly empty, or
-/// every start would cost the log a whole segment of its room.
 base::Result<void, DiskError> Recovery::secure_tail() {
     if (found_.empty() || base::mutant(base::Mutant::tail_not_secured)) return {};
-    auto synced = disk_.sync(found_.back().name);
-    // Its name too may be no further than the page cache, where the process died before it counted.
-    if (synced) synced = disk_.sync_directory();
-    if (tail_.unreadable) return synced;
-    if (synced && tail_.end > found_.back().size / 2) return {};
-    if (!torn_tail_is_saved_) return synced;
-    auto rewritten = rewrite_tail();
-    if (!rewritten) return synced ? base::Result<void, DiskError>{} : synced;
-    log_.leftovers.push_back({found_.back().name, found_.back().size});
-    found_.back() = std::move(*rewritten);
-    return {};
+    return TailKeeper(disk_, options_.edge, log_.writer.next_ordinal, log_.leftovers)
+        .secure(found_.back(), tail_, torn_tail_is_saved_);
 }
 
 bool Recovery::has_room_for_a_segment() const {

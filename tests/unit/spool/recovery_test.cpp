@@ -384,6 +384,33 @@ TEST(Recovery, WritesTheTailAfreshWhenItsSyncFails) {
     EXPECT_TRUE(same(rig.deliver().records, rig.accepted()));
 }
 
+/// After a sync that failed the kernel holds the pages for clean: the next process reads what never
+/// reached the disk, and a sync of its own says nothing of it.
+TEST(Recovery, WritesAgainWhatAFailedSyncLeftInThePageCache) {
+    std::size_t survived = 0;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        ModelDisk disk;
+        Rig rig(disk);
+        ASSERT_TRUE(rig.start());
+        while (rig.spool().stats().active_room_bytes > (6U << 10U)) {
+            rig.append_many(1);
+            rig.run_until_synced();
+        }
+        const auto synced = rig.spool().synced();
+        rig.append_many(seed);
+        disk.fail(ModelDisk::Kind::sync, 1, DiskError::io);
+        rig.run_jobs();
+        ASSERT_EQ(rig.spool().synced(), synced);
+        ASSERT_TRUE(rig.start());
+        const auto last = rig.spool().synced();
+        survived += last > synced ? 1 : 0;
+        disk.crash(seed);
+        ASSERT_TRUE(rig.start());
+        EXPECT_TRUE(same(rig.deliver().records, rig.accepted_up_to(last))) << seed;
+    }
+    EXPECT_GT(survived, 0U);
+}
+
 TEST(Recovery, CountsNothingWhoseFileMayLoseItsName) {
     ModelDisk disk;
     Rig rig(disk);
