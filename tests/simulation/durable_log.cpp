@@ -23,12 +23,14 @@ constexpr base::Duration kRemovedWithin = std::chrono::seconds(5);
 base::Result<void, DiskError> DurableLog::create(const std::string& name, std::uint64_t size) {
     files_.erase(name);
     synced_.erase(name);
-    return note_space(disk_.create(name, size));
+    return note_space(disk_.create(name, size), false);
 }
 
-base::Result<void, DiskError> DurableLog::note_space(base::Result<void, DiskError> done) {
+base::Result<void, DiskError> DurableLog::note_space(base::Result<void, DiskError> done,
+                                                     bool has_entries) {
     const bool no_space = !done && done.error() == DiskError::no_space;
-    if (!no_space) no_space_since_.reset();
+    // A file that can be made, and is not filled then, is no sign of room.
+    if (!no_space && (!done || has_entries)) no_space_since_.reset();
     if (!no_space || starting_) return done;
     if (!no_space_since_) no_space_since_ = run_.now();
     const auto patience = spool::SpoolOptions{}.full_disk_patience - kToldWithin;

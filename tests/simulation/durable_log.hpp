@@ -49,7 +49,7 @@ public:
                                                 std::uint64_t size) override;
     base::Result<void, spool::DiskError> write(const std::string& name, std::uint64_t offset,
                                                base::ByteView bytes) override {
-        return note_space(disk_.write(name, offset, bytes));
+        return note_space(disk_.write(name, offset, bytes), offset > 0);
     }
     base::Result<void, spool::DiskError> sync(const std::string& name) override;
     base::Result<void, spool::DiskError> sync_directory() override;
@@ -102,7 +102,8 @@ private:
         base::Bytes bytes;  // of the body
     };
 
-    base::Result<void, spool::DiskError> note_space(base::Result<void, spool::DiskError> done);
+    base::Result<void, spool::DiskError> note_space(base::Result<void, spool::DiskError> done,
+                                                    bool has_entries);
     void note(const std::string& name);
     static Found entry_at(const base::Bytes& bytes, std::uint64_t seed, std::uint64_t offset);
     void note_entry(const std::string& name, const base::Bytes& body, const EntryPlace& place);

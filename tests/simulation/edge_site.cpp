@@ -75,6 +75,7 @@ void EdgeSite::draw_workload(std::uint64_t publishes) {
         host.set_target(&host_, false);
     }
     forwards_.push_back({"#"});
+    publishes_that_may_wait_ = random.one_in(2) ? 64 : random.between(4, 32);
     keeps_broker_state_ = random.one_in(3);
     for (const auto qos : {mqtt::Qos::at_least_once, mqtt::Qos::exactly_once})
         if (keeps_broker_state_) {
@@ -141,6 +142,7 @@ void EdgeSite::start() {
     options.forwards = forwards_;
     options.destinations = destinations_;
     options.keeps_broker_state = keeps_broker_state_;
+    options.waiting_publishes_per_client = publishes_that_may_wait_;
     options.seed = run_.random.next();
     core_ = std::make_unique<edge_core::EdgeCore>(options, std::move(spool), now);
     if (keeps_broker_state_) core_->restore(broker_state_.state(), now);
@@ -259,7 +261,9 @@ void EdgeSite::die(Death death, base::Duration down) {
     if (!host_.is_up()) return;
     ++deaths_;
     // Half of the time a job is cut in its middle; what waits behind it never runs.
-    if (!jobs_.empty() && run_.random.one_in(2)) {
+    const bool power_cut = death == Death::power_cut;
+    const bool job_cut = !jobs_.empty() && run_.random.one_in(2);
+    if (job_cut) {
         run_.counters.add(Event::job_cut);
         disk_.cut_power_after(run_.random.between(0, 5));
         spool::run(log_, std::move(jobs_.front()));
@@ -268,7 +272,6 @@ void EdgeSite::die(Death death, base::Duration down) {
     jobs_.clear();
     disk_busy_ = commit_failed_ = broker_store_busy_ = false;
     disk_.clear_faults();
-    const bool power_cut = death == Death::power_cut;
     if (power_cut) {
         const auto before = disk_.strikes();
         disk_.crash(run_.random.next());
@@ -277,10 +280,11 @@ void EdgeSite::die(Death death, base::Duration down) {
         run_.counters.add(Event::sectors_lost, after.sectors_lost - before.sectors_lost);
         run_.counters.add(Event::sectors_survived,
                           after.sectors_survived - before.sectors_survived);
+    }
+    if (power_cut || job_cut)
         for (const auto& device : devices_)
             for (const auto number : device.waiting())
                 torn_.insert(device.made()[number - 1].payload);
-    }
     host_.crash(power_cut && run_.random.one_in(2));
     run_.scheduler.after(down, [this] { start(); });
 }

@@ -117,6 +117,7 @@ private:
     std::unique_ptr<edge_core::EdgeCore> core_;
     std::deque<spool::DiskJob> jobs_;
     bool disk_busy_ = false;
+    std::size_t publishes_that_may_wait_ = 0;  // of each device
     bool keeps_broker_state_ = false, broker_store_busy_ = false;
     mqtt::ModelStore broker_state_;
     std::deque<LocalClient> local_clients_;

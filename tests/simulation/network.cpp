@@ -143,8 +143,15 @@ void Network::flush(Host& host, base::ConnectionId id, bool all) {
     }
 }
 
+/// The machine at the other end is gone, and with it what had not left it.
+bool Network::never_left(const End& from) const {
+    return from.host->life_ != from.life &&
+           scheduler_.now().instant > from.host->crashed_ + delays_.longest;
+}
+
 /// A connection keeps its order: nothing arrives before what was sent earlier.
 base::Instant Network::arrival(const Connection& connection, End& to, std::size_t bytes) {
+    const End& from = &to == &connection.dialler ? connection.listener : connection.dialler;
     const auto soonest =
         scheduler_.now().instant + random_.duration(delays_.shortest, delays_.longest);
     base::Duration transfer{};
@@ -154,11 +161,12 @@ base::Instant Network::arrival(const Connection& connection, End& to, std::size_
     to.last_arrival = std::max(to.last_arrival, soonest) + transfer;
     for (auto at = kProgressInterval; at < transfer; at += kProgressInterval) {
         auto& host = *to.host;
-        scheduler_.after(to.last_arrival - at - scheduler_.now().instant, [&host, &to, id = to.id,
-                                                                           life = to.life] {
-            if (host.life_ != life || to.deaf || !to.open) return;
-            host.input([&](base::NetworkCore& core) { core.progressed(id, host.now()); });
-        });
+        scheduler_.after(
+            to.last_arrival - at - scheduler_.now().instant,
+            [this, &host, &from, &to, id = to.id, life = to.life] {
+                if (host.life_ != life || to.deaf || !to.open || never_left(from)) return;
+                host.input([&](base::NetworkCore& core) { core.progressed(id, host.now()); });
+            });
     }
     return to.last_arrival;
 }
@@ -196,7 +204,7 @@ void Network::cut_short(const ConnectionPtr& connection, base::Bytes rest, End& 
 
 void Network::deliver(const ConnectionPtr& connection, End& to, base::Bytes bytes) {
     End& from = &to == &connection->dialler ? connection->listener : connection->dialler;
-    if (to.deaf || !to.open) return;
+    if (to.deaf || !to.open || never_left(from)) return;
     if (to.host->life_ != to.life) {  // nobody there knows of the connection
         if (to.host->is_up()) end(connection, from, base::CloseCause::reset, delays_.shortest);
         return;

@@ -144,6 +144,7 @@ private:
     void set_reading(const ConnectionPtr& connection, End& end, bool on);
     ConnectionPtr find(const Host& host, base::ConnectionId id, bool& is_dialler);
     std::vector<ConnectionPtr> connections_of(const Host& host) const;
+    bool never_left(const End& from) const;
     base::Instant arrival(const Connection& connection, End& to, std::size_t bytes);
 
     Scheduler& scheduler_;
