@@ -113,7 +113,7 @@ private:
         bool claim_acknowledged = false;
         std::uint64_t store = 0;
         std::optional<ReadResult> held{};  // until the ledger has it
-        std::uint64_t held_for = 0;
+        std::uint64_t held_for = 0, resumed_for = 0;
         std::optional<base::WallTime> held_arrival{};  // of what is held
         bool behind = false;
         bool in_pass = false;  // the entry that was given last
@@ -340,9 +340,8 @@ ReadResult SpoolCore::read(const std::string& destination) {
     if (reader == readers_.end()) return NotYet{.at_end = true};
     auto& reading = reader->second;
     // What is about to go was ledgered as far as it had not been given.
-    const bool leaves = upkeep_.leaving_below() > reading.log.next_seq() &&
-                        upkeep_.leaving_below() > view().first();
-    if (leaves) return NotYet{};
+    const auto leaving_below = upkeep_.leaving_below();
+    if (leaving_below > std::max(reading.log.next_seq(), view().first())) return NotYet{};
     if (!reading.held) {
         const auto oldest = reading.log.oldest_unread();
         auto result = reading.log.read();
@@ -350,9 +349,10 @@ ReadResult SpoolCore::read(const std::string& destination) {
         const auto* entry = std::get_if<Entry>(&result);
         const auto* gap = std::get_if<tunnel::Gap>(&result);
         if (entry != nullptr) reading.in_pass = is_in_pass(destination, reading, *entry);
-        const bool waits = (entry != nullptr && must_hold_kept(destination, reading, *entry)) ||
-                           (gap != nullptr && must_hold(destination, *gap));
-        if (!waits) return result;
+        if (entry == nullptr && gap == nullptr) return result;
+        const bool waits = entry != nullptr ? must_hold_kept(destination, reading, *entry)
+                                            : must_hold(destination, *gap);
+        if (!waits && is_ledgered(reading.resumed_for)) return result;
         reading.held = std::move(result);
         reading.held_for = ledger_.version();
         reading.held_arrival = oldest;
@@ -397,7 +397,11 @@ void SpoolCore::find_place(const std::string& destination, Reading& reading) {
     const auto* cursor = cursors_.find(destination);
     // What is about to go is not read again, so that nothing of it is decided anew.
     const auto first = std::max(view().first(), upkeep_.leaving_below());
+    const auto before = ledger_.version();
     ledger_.resume(destination, std::max(cursor->position.seq, *place), first);
+    // What is decided anew was to be left out, and may be sent now: the far side's position must
+    // not meet a row that says otherwise.
+    if (ledger_.version() != before) reading.resumed_for = ledger_.version();
     if (*place == 0 || *place != reading.claimed.seq) return;
     const auto confirmed = std::exchange(reading.claimed, {});
     if (reading.claim_acknowledged) move_cursor(destination, reading.store, confirmed);

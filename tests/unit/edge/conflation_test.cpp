@@ -155,6 +155,27 @@ TEST_F(ConflationTest, WhatIsLeftOutIsInTheLedgerBeforeItsFrameLeaves) {
     EXPECT_TRUE(rows[0].settled);
 }
 
+/// Else a far side that has it, and a crash before the next save, would leave it counted as left
+/// out.
+TEST_F(ConflationTest, WhatIsTakenBackIsOutOfTheLedgerBeforeItIsSent) {
+    start({"hq"});
+    publish("a", "1");
+    publish("b", "2");
+    connect();
+    far().acknowledges_ = false;
+    EXPECT_EQ(open("acme/hq", {"b"}).story(), Lines{"b=2"});
+    EXPECT_EQ(spool().ledger_rows().size(), 1U);
+    hang_up(base::CloseCause::reset);
+    pass(2s);
+    connect();
+    disk_.fail(simulation::ModelDisk::Kind::save, 1, spool::DiskError::io, 3);
+    auto& session = open("acme/hq", {"#"});
+    EXPECT_EQ(session.entries.size(), 0U);
+    pass(10s);
+    EXPECT_EQ(session.story(), (Lines{"a=1", "b=2"}));
+    EXPECT_TRUE(disk_.ledger().empty());
+}
+
 TEST_F(ConflationTest, ANewSessionDecidesAnewAndCountsOnce) {
     start({"hq"});
     pile_up("a", 1, 3);
