@@ -17,6 +17,10 @@ bool is_retained(const tunnel::BatchRecord& record) {
     return has_value(record) && (record.flags & record::kRetain) != 0;
 }
 
+/// Entries beyond this wait for the transaction under way before they join the next: a store that
+/// hangs while sessions come and go costs no more.
+constexpr std::size_t kWaitingBytesMax = 16U << 20U;
+
 /// 2020-01-01: a clock that says less has not been set since its machine was switched on. Once it
 /// is, how long ago that was cannot be told.
 constexpr base::WallTime kClocksAreSet{1'577'836'800'000'000'000};
@@ -40,12 +44,16 @@ std::uint64_t conflated_behind(record::Seq after, const tunnel::BatchHead& head)
 
 }  // namespace
 
+bool BrokerSink::takes_more() const {
+    return !failing_ && waiting_bytes_ < kWaitingBytesMax && !broker_.holds_back();
+}
+
 void BrokerSink::add(const Arrival& arrival, base::ByteView body,
                      const std::vector<tunnel::BatchRecord>& records, base::Now now) {
     Waiting entry{arrival, std::make_shared<const base::Bytes>(body.begin(), body.end())};
     entry.came = now;
     entry.edge_came = arrival.feed->edge_clock(now);
-    if (held_.empty() && !broker_.holds_back())
+    if (held_.empty() && takes_more())
         take(std::move(entry), records, now);
     else
         held_.push_back(std::move(entry));
@@ -58,7 +66,7 @@ std::uint64_t BrokerSink::note_missing(const record::LedgerEntry& range,
 }
 
 void BrokerSink::take_held(base::Now now) {
-    while (!held_.empty() && !broker_.holds_back()) {
+    while (!held_.empty() && takes_more()) {
         auto entry = std::move(held_.front());
         held_.pop_front();
         const auto head = tunnel::decode_batch(*entry.body, records_);
@@ -89,6 +97,7 @@ void BrokerSink::take(Waiting entry, const std::vector<tunnel::BatchRecord>& rec
     entry.taken = now;
     entry.edge_taken = entry.arrival.feed->edge_clock(now);
     auto& waiting = waiting_.emplace_back(std::move(entry));
+    waiting_bytes_ += waiting.body->size();
     const auto& arrival = waiting.arrival;
     const auto& edge = arrival.feed->edge();
     if (arrival.end.seq <= arrival.after)
@@ -171,6 +180,7 @@ std::optional<StoreJob> BrokerSink::next_job(base::Now now) {
         if (base::mutant(base::Mutant::broker_changes_left_out)) in_flight_->broker.changes.clear();
         in_flight_->id = next_job_id_++;
         committing_ = std::exchange(waiting_, {});
+        waiting_bytes_ = 0;
         if (base::mutant(base::Mutant::handed_over_before_commit)) committing_.swap(committed_);
     }
     out_ = true;
@@ -183,9 +193,11 @@ void BrokerSink::complete(const StoreDone& done, base::Now now) {
     out_ = false;
     if (done.error && !base::mutant(base::Mutant::store_error_ignored)) {
         last_error_ = *done.error;
+        failing_ = true;
         retry_at_ = now.instant + kRetryAfter;
         return;
     }
+    failing_ = false;
     if (in_flight_->broker.upto != 0) broker_.changes_saved(in_flight_->broker.upto, now);
     in_flight_.reset();
     for (auto& waiting : committing_) committed_.push_back(std::move(waiting));

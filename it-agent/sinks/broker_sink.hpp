@@ -2,8 +2,8 @@
 // steps: one store transaction with its position, tags and retained messages; then, in order, its
 // messages to the subscribers. "The sink has it" when both are done: only then is it acknowledged.
 //
-//   arrived -> held, while the broker's subscribers hold back -> waiting (gathering) -> committing
-//   (one transaction at a time) -> committed -> emitted
+//   arrived -> held, while the broker's subscribers hold back, the store refuses, or enough waits
+//   -> waiting (gathering) -> committing (one transaction at a time) -> committed -> emitted
 //
 // Held is bounded by the credit of one session: none is given for what has not been emitted.
 //
@@ -88,7 +88,8 @@ public:
     /// back.
     std::optional<Emitted> emit_next(base::Now now);
 
-    bool is_failing() const { return retry_at_.has_value(); }
+    /// The newest transaction was refused, and none has succeeded since.
+    bool is_failing() const { return failing_; }
     const std::string& last_error() const { return last_error_; }
 
 private:
@@ -109,6 +110,8 @@ private:
         bool is_expired(const tunnel::BatchRecord& record) const;
     };
 
+    /// Whether an entry is taken, or held.
+    bool takes_more() const;
     void take(Waiting entry, const std::vector<tunnel::BatchRecord>& records, base::Now now);
     void note_tag(const Arrival& arrival, const tunnel::BatchRecord& record, record::TagId tag);
     void note_retained(const Waiting& waiting, const tunnel::BatchRecord& record);
@@ -128,6 +131,8 @@ private:
     std::deque<Waiting> held_, waiting_, committing_, committed_;
     std::optional<StoreJob> in_flight_;  // kept for the retry
     bool out_ = false;                   // in_flight_ is with the storage thread
+    bool failing_ = false;
+    std::size_t waiting_bytes_ = 0;  // of the entries in waiting_
     std::optional<base::Instant> retry_at_;
     std::string last_error_;
     std::uint64_t next_job_id_ = 1;

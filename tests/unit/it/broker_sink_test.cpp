@@ -89,9 +89,46 @@ TEST_F(BrokerSinkTest, NothingOvertakesATransactionThatFailed) {
         << "as it was, without what came since";
     complete(*again);
     EXPECT_EQ(emit_all(), std::vector<record::Seq>{1});
+    sink_.take_held(now_);
     commit();
     EXPECT_EQ(emit_all(), std::vector<record::Seq>{2});
     EXPECT_EQ(payloads(), (Lines{"1", "2"}));
+}
+
+/// Each session has credit of its own, and sends again what was not acknowledged.
+TEST_F(BrokerSinkTest, SessionsThatComeAndGoWhileTheStoreRefusesCostNoMoreThanOne) {
+    add(1, {value(kTemp, "1")});
+    complete(*sink_.next_job(now_), "disk full");
+    for (int session = 0; session < 20; ++session) {
+        const auto taken = sink_.forget_held(feed_);
+        if (session > 0) {
+            EXPECT_EQ(taken.at(kEpoch).seq, 1U) << "they go on behind the first";
+        }
+        for (record::Seq seq = 2; seq <= 11; ++seq) add(seq, {value(kTemp, "2")}, 1);
+        sink_.take_held(now_);
+        EXPECT_EQ(sink_.pending(feed_), 11U);
+        now_.instant = now_.instant + 1s;
+        complete(*sink_.next_job(now_), "disk full");
+    }
+    now_.instant = now_.instant + 1s;
+    complete(*sink_.next_job(now_));
+    sink_.take_held(now_);
+    commit();
+    EXPECT_EQ(emit_all().size(), 11U);
+    EXPECT_EQ(sink_.pending(feed_), 0U);
+}
+
+TEST_F(BrokerSinkTest, AStoreThatHangsHoldsWhatIsBeyondOneTransaction) {
+    add(1, {value(kTemp, "1")});
+    const auto hangs = sink_.next_job(now_);
+    ASSERT_TRUE(hangs);
+    const std::string large(1U << 20U, 'x');
+    for (record::Seq seq = 2; seq <= 31; ++seq) add(seq, {value(kTemp, large)}, 1);
+    (void)sink_.forget_held(feed_);
+    EXPECT_EQ(sink_.pending(feed_), 1U + 16U);
+    complete(*hangs);
+    commit();
+    EXPECT_EQ(emit_all().size(), 17U);
 }
 
 TEST_F(BrokerSinkTest, AcknowledgesARepeatAndDoesNotEmitIt) {

@@ -47,8 +47,9 @@ protected:
         for (std::size_t i = 0; i < records.size(); ++i) records[i].seq = first + i;
         const auto last = first + records.size() - 1;
         const auto body = encode_batch({kEpoch, first, last, 0}, records);
-        sink_.add({&feed_, tunnel::SessionId{3}, position(last), after, tags_, body.size()}, body,
-                  records, now_);
+        sink_.add({&feed_, tunnel::SessionId{3}, position(last), after, tags_, body.size(),
+                   after == 0 ? tunnel::Position{} : position(after)},
+                  body, records, now_);
     }
     static tunnel::Position position(record::Seq seq) { return {kEpoch, seq, seq * 100}; }
 
