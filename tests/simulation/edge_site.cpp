@@ -119,6 +119,7 @@ std::unique_ptr<spool::Spool> EdgeSite::recover(base::Now now) {
     if (disk_.power_is_gone()) {
         run_.counters.add(Event::start_cut);
         disk_.crash(random.next());
+        note_torn();
         return nullptr;
     }
     disk_.restore_power();
@@ -257,6 +258,12 @@ void EdgeSite::run_broker_store() {
     });
 }
 
+/// Of what nobody was told that it is on the disk, any part may be there, and be found.
+void EdgeSite::note_torn() {
+    for (const auto& device : devices_)
+        for (const auto number : device.waiting()) torn_.insert(device.made()[number - 1].payload);
+}
+
 void EdgeSite::die(Death death, base::Duration down) {
     if (!host_.is_up()) return;
     ++deaths_;
@@ -281,10 +288,7 @@ void EdgeSite::die(Death death, base::Duration down) {
         run_.counters.add(Event::sectors_survived,
                           after.sectors_survived - before.sectors_survived);
     }
-    if (power_cut || job_cut)
-        for (const auto& device : devices_)
-            for (const auto number : device.waiting())
-                torn_.insert(device.made()[number - 1].payload);
+    if (power_cut || job_cut) note_torn();
     host_.crash(power_cut && run_.random.one_in(2));
     run_.scheduler.after(down, [this] { start(); });
 }

@@ -100,6 +100,7 @@ private:
     void run_broker_store();
     void note_subscribed(LocalClient& client) const;
     void note_start(const spool::Spool& spool);
+    void note_torn();
     void check_acknowledgements();
     void check_qos0_balance(const edge_core::EdgeStatus& status);
     std::unique_ptr<spool::Spool> recover(base::Now now);
