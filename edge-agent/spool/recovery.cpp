@@ -247,8 +247,8 @@ ScannedTail Recovery::scan(Segment& segment, record::Seq void_from) {
         take_entry(*found);
     }
     scan.garbage_behind = scanner.met_garbage();
-    scan.unreadable = bad_pieces > 0;
     segment.seed = scanner.seed();
+    scan.unreadable = bad_pieces > 0 || !segment.seed;
     if (scan.unreadable)
         last_used_tag_ = std::max(last_used_tag_, log_.tags.last_known_id() + kTagsKeptOut);
     return scan;

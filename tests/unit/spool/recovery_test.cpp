@@ -351,6 +351,27 @@ TEST(Recovery, NamesInItsPlaceWhatCannotBeReadLaterEither) {
     EXPECT_TRUE(same(delivery.records, expected));
 }
 
+/// It is not taken for a segment that holds nothing.
+TEST(Recovery, KeepsATailWhoseHeaderIsFirstNotReadAndThenFoundDamaged) {
+    ModelDisk disk;
+    Rig rig(disk);
+    ASSERT_TRUE(rig.start());
+    rig.append_many(20);
+    rig.run_until_synced();
+    const auto tail = segments_of(disk).back();
+    disk.flip_bit(tail.name, 40, 0);
+    disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 3);  // as often as a start tries
+    ASSERT_TRUE(rig.start());
+    EXPECT_EQ(disk.strikes().failed[std::size_t(ModelDisk::Kind::read)], 3U);
+    EXPECT_GT(rig.spool().synced(), 20U) << "what it may have held is not numbered again";
+    rig.run_jobs();
+    EXPECT_EQ(segments_of(disk).front().name, tail.name);
+    const auto delivery = rig.deliver();
+    ASSERT_EQ(delivery.gaps.size(), 1U);
+    EXPECT_EQ(delivery.gaps[0].from, 1U);
+    EXPECT_EQ(delivery.gaps[0].why, tunnel::GapReason::damaged);
+}
+
 TEST(Recovery, ASegmentThatIsGoneDoesNotComeBackAsTheNewest) {
     ModelDisk disk;
     Rig rig(disk);
