@@ -66,16 +66,17 @@ std::optional<mqtt::AckToken> WaitingRecords::pop_front() {
     const auto& gone = waiting_.front();
     const auto named = by_name_.find(name_of(gone));
     if (named != by_name_.end() && named->second == &gone) by_name_.erase(named);
+    bytes_ -= gone.bytes;
     std::optional<mqtt::AckToken> reads_on;
     if (gone.token.session != 0) {
         const auto at = shares_.find(gone.client_id);
         auto& share = at->second;
         share.bytes -= gone.bytes;
         --share.publishes;
-        if (share.unread && is_within(share, 2)) reads_on = std::exchange(share.unread, {});
+        if (share.unread && (share.publishes == 0 || is_within(share, 2)))
+            reads_on = std::exchange(share.unread, {});
         if (share.publishes == 0) shares_.erase(at);
     }
-    bytes_ -= gone.bytes;
     waiting_.pop_front();
     return reads_on;
 }

@@ -37,8 +37,8 @@ public:
 
     struct Limits {
         std::size_t bytes_max = 0;             // of all
-        std::size_t publishes_per_client = 1;  // the window, which ends, too, where a client has a
-                                               // 16th of bytes_max
+        std::size_t publishes_per_client = 1;  // the window; it ends, too, where a client has a
+                                               // 16th of bytes_max, and is 1 where half is taken
     };
     explicit WaitingRecords(const Limits& limits) : limits_(limits) {}
     WaitingRecords(const WaitingRecords&) = delete;
@@ -71,7 +71,8 @@ private:
 
     bool add(Waiting waiting);
     bool is_within(const Share& share, std::size_t part) const {
-        return share.publishes < std::max<std::size_t>(limits_.publishes_per_client / part, 1) &&
+        const auto most = bytes_ > limits_.bytes_max / 2 ? 1 : limits_.publishes_per_client;
+        return share.publishes < std::max<std::size_t>(most / part, 1) &&
                share.bytes < limits_.bytes_max / kClientsPerBytes / part;
     }
     static Name name_of(const Waiting& waiting) {

@@ -72,11 +72,15 @@ bool is_unfinished_name(std::string_view text) {
 std::optional<SegmentName> parse_segment_name(std::string_view text) {
     if (!text.ends_with(kSuffix)) return std::nullopt;
     text.remove_suffix(kSuffix.size());
-    if (text.size() != 3 * kHexDigits + 2) return std::nullopt;
-    if (text[kHexDigits] != '-' || text[2 * kHexDigits + 1] != '-') return std::nullopt;
+    // An earlier version named the ordinal only where it had to.
+    const bool has_ordinal = text.size() == 3 * kHexDigits + 2;
+    if (!has_ordinal && text.size() != 2 * kHexDigits + 1) return std::nullopt;
+    if (text[kHexDigits] != '-' || (has_ordinal && text[2 * kHexDigits + 1] != '-'))
+        return std::nullopt;
     const auto first = parse_hex(text.substr(0, kHexDigits));
     const auto epoch = parse_hex(text.substr(kHexDigits + 1, kHexDigits));
-    const auto ordinal = parse_hex(text.substr(2 * kHexDigits + 2));
+    const auto ordinal =
+        has_ordinal ? parse_hex(text.substr(2 * kHexDigits + 2)) : std::optional<std::uint64_t>(0);
     if (!first || !epoch || !ordinal) return std::nullopt;
     return SegmentName{*first, *epoch, *ordinal};
 }

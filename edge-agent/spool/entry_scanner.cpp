@@ -27,7 +27,7 @@ std::optional<EntryScanner::Step> EntryScanner::read_header() {
     if (seed_) return std::nullopt;
     if (limit_ < kSegmentHeaderBytes) return End{};
     const auto page = in_memory();
-    if (page.size() < kSegmentHeaderBytes) return need(kSegmentHeaderBytes);
+    if (page.size() < kSegmentHeaderBytes) return NeedBytes{0, kSegmentHeaderBytes};
     const auto header = decode_segment_header(page);
     if (!header) return End{};
     seed_ = header->seed;

@@ -141,7 +141,7 @@ bool Recovery::is_blank(const FileInfo& file) {
 void Recovery::take_file(const FileInfo& file, const SegmentName& name) {
     // Whatever is in it: its name is not used again, and it is not written over.
     log_.writer.next_ordinal = std::max(log_.writer.next_ordinal, name.ordinal + 1);
-    const auto page = read(file.name, 0, kSegmentHeaderBytes + kEntryHeaderBytes);
+    const auto page = read(file.name, 0, kSegmentHeaderBytes);
     const auto header = page ? decode_segment_header(*page) : std::nullopt;
     if (page && !header) {
         if (is_blank(file)) {
@@ -168,9 +168,9 @@ void Recovery::take_file(const FileInfo& file, const SegmentName& name) {
         segment.first = header->first;
         segment.ordinal = header->ordinal;
         segment.seed = header->seed;
-        const auto entries = base::ByteView(*page).subspan(kSegmentHeaderBytes);
-        if (const auto entry = decode_entry_header(entries, header->seed))
-            segment.first_arrival = entry->first_arrival;
+        const auto bytes = read(file.name, kSegmentHeaderBytes, kEntryHeaderBytes);
+        const auto entry = bytes ? decode_entry_header(*bytes, header->seed) : std::nullopt;
+        if (entry) segment.first_arrival = entry->first_arrival;
     }
     log_.writer.next_ordinal = std::max(log_.writer.next_ordinal, segment.ordinal + 1);
     // The next segment must not begin before this one, even if this one is empty: its entries would
@@ -250,7 +250,7 @@ ScannedTail Recovery::scan(Segment& segment, record::Seq void_from) {
     segment.seed = scanner.seed();
     scan.unreadable = bad_pieces > 0 || !segment.seed;
     if (scan.unreadable)
-        last_used_tag_ = std::max(last_used_tag_, log_.tags.last_known_id() + kTagsKeptOut);
+        last_used_tag_ = std::max(last_used_tag_, log_.tags.last_id() + kTagsKeptOut);
     return scan;
 }
 

@@ -24,12 +24,6 @@ std::optional<std::string_view> TagTable::topic(record::TagId id) const {
     return topics_[id - 1];
 }
 
-record::TagId TagTable::last_known_id() const {
-    auto id = last_id();
-    while (id > 0 && topics_[id - 1].empty()) --id;
-    return id;
-}
-
 void TagTable::keep_out(record::TagId id) {
     const std::size_t count = std::min(id, kTagsMax);
     if (count > topics_.size()) topics_.resize(count);

@@ -26,9 +26,6 @@ public:
     /// The largest id in use or kept out of use.
     record::TagId last_id() const { return static_cast<record::TagId>(topics_.size()); }
 
-    /// The largest id whose topic is known.
-    record::TagId last_known_id() const;
-
     /// At a start: a tag as it was found. One that is known keeps its topic; ids past kTagsMax are
     /// left out.
     void restore(const record::Tag& tag);

@@ -64,9 +64,13 @@ base::Result<Segment, DiskError> TailKeeper::move(const Segment& tail, std::uint
 base::Result<void, DiskError> TailKeeper::secure(Segment& tail, const ScannedTail& scanned,
                                                  bool may_move) {
     auto synced = write_again(tail, scanned);
+    // On a file system that copies on write this, too, takes room.
+    if (!synced && synced.error() == DiskError::no_space) synced = {};
     if (synced) synced = disk_.sync(tail.name);
     // Its name too may be no further than the page cache, where the process died before it counted.
     if (synced) synced = disk_.sync_directory();
+    // Where nothing of it was read nothing of it counts, either.
+    if (scanned.unreadable && scanned.last == 0) return {};
     if (scanned.unreadable) return synced;
     if (synced && scanned.end > tail.size / 2) return {};
     if (!may_move) return synced;

@@ -269,6 +269,21 @@ TEST_F(EdgeWindowTest, ItEndsAtASixteenthOfTheBytes) {
     EXPECT_TRUE(plc_->acked(PacketType::puback, 1));
 }
 
+TEST_F(EdgeWindowTest, WhereHalfOfTheBytesAreTakenTheWindowIsOnePublish) {
+    fill();
+    for (int i = 0; i < 10; ++i) {
+        auto& filler = join("filler" + std::to_string(i));
+        publish(filler, "plant/filler", std::string((1U << 20U) / 16, 'x'), 1);
+    }
+    publish_numbered(1, 1);
+    EXPECT_FALSE(plc_->is_read);
+    release_disk();
+    EXPECT_TRUE(plc_->is_read);
+    EXPECT_TRUE(plc_->acked(PacketType::puback, 1));
+    publish_numbered(2, 2);
+    EXPECT_TRUE(plc_->acked(PacketType::puback, 2));
+}
+
 TEST_F(EdgeWindowTest, AllOfAWindowThatIsSentAgainIsTakenOnce) {
     fill();
     publish_numbered(1, 4);

@@ -19,9 +19,16 @@ TEST(SegmentName, IsReadBackAsWritten) {
     }
 }
 
+TEST(SegmentName, MayHaveNoOrdinal) {
+    const auto name = parse_segment_name("0000000000001234-0000000000abcdef.log");
+    ASSERT_TRUE(name);
+    EXPECT_EQ(name->first, 0x1234U);
+    EXPECT_EQ(name->epoch, 0xABCDEFU);
+    EXPECT_EQ(name->ordinal, 0U);
+}
+
 TEST(SegmentName, RefusesEverythingElse) {
     for (const auto* text : {"", ".log", "state.db", "0000000000001234-0000000000abcdef",
-                             "0000000000001234-0000000000abcdef.log",
                              "000000000000123g-0000000000abcdef-0000000000000001.log",
                              "0000000000001234_0000000000abcdef-0000000000000001.log",
                              "0000000000001234-0000000000abcdef-0000000000000001.log.damaged",

@@ -11,13 +11,6 @@ namespace {
 
 using simulation::ModelDisk;
 
-std::vector<FileInfo> segments_of(ModelDisk& disk) {
-    std::vector<FileInfo> segments;
-    for (const auto& file : *disk.list())
-        if (parse_segment_name(file.name)) segments.push_back(file);
-    return segments;
-}
-
 TEST(Recovery, StartsOnAnEmptyDisk) {
     ModelDisk disk;
     Rig rig(disk);
@@ -278,116 +271,6 @@ TEST(Recovery, NotesATornTailWhereverAStartEnds) {
 
 TEST(Recovery, NotesATailOfWhichNothingIsLeftWhereverAStartEnds) {
     expect_torn_tail_noted(0);
-}
-
-TEST(Recovery, LosesNothingWhenTheDiskCannotBeReadForAWhile) {
-    for (const bool checkpoint_lost : {false, true}) {
-        ModelDisk disk;
-        Rig rig(disk);
-        ASSERT_TRUE(rig.start());
-        rig.append_many(400);
-        rig.run_until_synced();
-        disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 100'000);
-        if (checkpoint_lost) disk.checkpoint().reset();
-        ASSERT_TRUE(rig.start());
-        EXPECT_GE(rig.spool().synced(), 400U);
-        EXPECT_GT(rig.spool().report().damaged_segments, 0U);
-        disk.clear_faults();
-        ASSERT_TRUE(rig.append("known", "1"));
-        rig.run_until_synced();
-        ASSERT_TRUE(rig.start());
-        const auto delivery = rig.deliver();
-        ASSERT_EQ(delivery.records.size(), 401U);
-        for (std::size_t i = 0; i < 401; ++i) {
-            EXPECT_EQ(delivery.records[i].seq, rig.accepted()[i].seq);
-            EXPECT_EQ(delivery.records[i].value, rig.accepted()[i].value);
-        }
-        EXPECT_GT(disk.strikes().failed[std::size_t(ModelDisk::Kind::read)], 0U);
-    }
-}
-
-/// What a start cannot read it does not give up: whoever comes to it tries again, so that nothing
-/// comes behind what is newer.
-TEST(Recovery, DeliversInItsPlaceWhatAStartCouldNotRead) {
-    ModelDisk disk;
-    Rig rig(disk);
-    ASSERT_TRUE(rig.start());
-    rig.append_many(400);
-    rig.run_until_synced();
-    ASSERT_GT(segments_of(disk).size(), 2U);
-    disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 100'000);
-    ASSERT_TRUE(rig.start());
-    disk.clear_faults();
-    ASSERT_TRUE(rig.append("plant/tag1", "newer"));
-    rig.run_until_synced();
-    const auto delivery = rig.deliver();
-    EXPECT_TRUE(same(delivery.records, rig.accepted()));
-    ASSERT_EQ(delivery.gaps.size(), 1U) << "how much the newest segment held nobody knew";
-    EXPECT_EQ(delivery.gaps[0].from, 401U);
-    EXPECT_EQ(delivery.gaps[0].why, tunnel::GapReason::damaged);
-}
-
-TEST(Recovery, NamesInItsPlaceWhatCannotBeReadLaterEither) {
-    ModelDisk disk;
-    Rig rig(disk);
-    ASSERT_TRUE(rig.start());
-    rig.append_many(400);
-    rig.run_until_synced();
-    const auto second = segments_of(disk).at(1);
-    const auto first = parse_segment_name(second.name)->first;
-    const auto third = parse_segment_name(segments_of(disk).at(2).name)->first;
-    disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 100'000);
-    ASSERT_TRUE(rig.start());
-    disk.clear_faults();
-    for (std::size_t i = 0; i < kSegmentHeaderBytes; ++i) disk.contents(second.name)[i] = 0xEE;
-    const auto delivery = rig.deliver();
-    ASSERT_FALSE(delivery.gaps.empty());
-    EXPECT_EQ(delivery.gaps[0].from, first);
-    EXPECT_EQ(delivery.gaps[0].to, third - 1);
-    EXPECT_EQ(delivery.gaps[0].why, tunnel::GapReason::damaged);
-    auto expected = rig.accepted();
-    std::erase_if(expected,
-                  [&](const auto& each) { return first <= each.seq && each.seq < third; });
-    EXPECT_TRUE(same(delivery.records, expected));
-}
-
-/// It is not taken for a segment that holds nothing.
-TEST(Recovery, KeepsATailWhoseHeaderIsFirstNotReadAndThenFoundDamaged) {
-    ModelDisk disk;
-    Rig rig(disk);
-    ASSERT_TRUE(rig.start());
-    rig.append_many(20);
-    rig.run_until_synced();
-    const auto tail = segments_of(disk).back();
-    disk.flip_bit(tail.name, 40, 0);
-    disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 3);  // as often as a start tries
-    ASSERT_TRUE(rig.start());
-    EXPECT_EQ(disk.strikes().failed[std::size_t(ModelDisk::Kind::read)], 3U);
-    EXPECT_GT(rig.spool().synced(), 20U) << "what it may have held is not numbered again";
-    rig.run_jobs();
-    EXPECT_EQ(segments_of(disk).front().name, tail.name);
-    const auto delivery = rig.deliver();
-    ASSERT_EQ(delivery.gaps.size(), 1U);
-    EXPECT_EQ(delivery.gaps[0].from, 1U);
-    EXPECT_EQ(delivery.gaps[0].why, tunnel::GapReason::damaged);
-}
-
-TEST(Recovery, ASegmentThatIsGoneDoesNotComeBackAsTheNewest) {
-    ModelDisk disk;
-    Rig rig(disk);
-    ASSERT_TRUE(rig.start());
-    rig.append_many(400);
-    rig.run_until_synced();
-    const auto segments = segments_of(disk);
-    ASSERT_GT(segments.size(), 2U);
-    disk.checkpoint()->gone_below = 401;
-    for (std::size_t i = 1; i < segments.size(); ++i) ASSERT_TRUE(disk.remove(segments[i].name));
-    ASSERT_TRUE(rig.start());
-    EXPECT_EQ(rig.spool().synced(), 400U);
-    EXPECT_TRUE(rig.deliver().records.empty());
-    rig.run_jobs();
-    EXPECT_EQ(segments_of(disk).size(), 1U);
-    EXPECT_NE(segments_of(disk).front().name, segments.front().name);
 }
 
 TEST(Recovery, WritesTheTailAfreshWhenItsSyncFails) {

@@ -53,6 +53,13 @@ struct Delivery {
     std::vector<tunnel::Position> ends;  // of each entry
 };
 
+inline std::vector<FileInfo> segments_of(Disk& disk) {
+    std::vector<FileInfo> segments;
+    for (const auto& file : *disk.list())
+        if (parse_segment_name(file.name)) segments.push_back(file);
+    return segments;
+}
+
 /// Where the entries of a segment lie.
 inline std::vector<std::size_t> entries_in(base::ByteView contents) {
     std::vector<std::size_t> starts;
