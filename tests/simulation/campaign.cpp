@@ -63,7 +63,7 @@ Totals run_many(const Campaign& campaign, Clock::time_point until) {
     const auto work = [&] {
         for (auto seed = next++; seed <= campaign.seeds.last && Clock::now() < until;
              seed = next++) {
-            const auto outcome = World(seed, false).run();
+            const auto outcome = World(seed).run();
             const std::lock_guard lock(mutex);
             add(totals, seed, outcome);
         }
@@ -139,9 +139,35 @@ bool run_campaign(const Campaign& campaign) {
 bool run_one(std::uint64_t seed) {
     const auto began = Clock::now();
     Totals totals;
-    add(totals, seed, World(seed, true).run());
+    add(totals, seed, World(seed, {.is_told = true}).run());
     const std::chrono::duration<double> took = Clock::now() - began;
     return report(totals, took.count());
+}
+
+bool run_outages(Range seeds, double hours) {
+    const auto lasts = std::chrono::duration_cast<base::Duration>(
+        std::chrono::duration<double, std::ratio<3600>>(hours));
+    std::uint64_t passed = 0, failed = 0;
+    for (const auto fault : {Event::relay_power_cut, Event::it_kill, Event::slow_link})
+        for (auto seed = seeds.first; seed <= seeds.last; ++seed) {
+            Scenario scenario;
+            scenario.outage = fault;
+            scenario.outage_lasts = lasts;
+            const auto outcome = World(seed, scenario).run();
+            const auto dropped = outcome.counters[Event::oldest_dropped];
+            std::printf(
+                "outage of %g h, %.*s, seed %llu: publishes %llu acknowledged %llu "
+                "delivered %llu, segments dropped %llu; drain begins after %.1f s, all live "
+                "after %.1f s (virtual)\n",
+                hours, static_cast<int>(to_string(fault).size()), to_string(fault).data(), n(seed),
+                n(outcome.publishes), n(outcome.acknowledged), n(outcome.delivered), n(dropped),
+                outcome.drain_s, outcome.recovery_s);
+            for (const auto& violation : outcome.violations)
+                std::printf("seed %llu: %s\n", n(seed), violation.c_str());
+            ++(outcome.violations.empty() ? passed : failed);
+        }
+    std::printf("outages: %llu passed, %llu failed\n", n(passed), n(failed));
+    return failed == 0;
 }
 
 }  // namespace sallyport::simulation

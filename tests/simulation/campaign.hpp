@@ -22,5 +22,8 @@ struct Campaign {
 bool run_campaign(const Campaign& campaign);
 /// Told step by step. True: nothing was violated.
 bool run_one(std::uint64_t seed);
+/// One outage of so many hours of each kind: the relay gone, the it-agents gone, the link slow.
+/// True: nothing was violated.
+bool run_outages(Range seeds, double hours);
 
 }  // namespace sallyport::simulation

@@ -65,6 +65,9 @@ void EdgeSite::draw_workload(std::uint64_t publishes) {
         options.payload_bytes_max = large || random.one_in(5) ? 6000 : 200;
         options.window = random.between(1, 20);
         options.interval_max = std::chrono::milliseconds(random.between(5, 120));
+        if (run_.scenario.outage)
+            options.interval_max =
+                run_.scenario.outage_lasts / static_cast<std::int64_t>(options.publishes);
         if (random.one_in(2)) {
             auto& rule = forwards_.emplace_back();
             rule.filter = "plant/" + options.client_id + "/#";

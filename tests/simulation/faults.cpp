@@ -12,6 +12,8 @@ constexpr std::array kCrashes{Event::edge_kill,       Event::edge_power_cut, Eve
                               Event::relay_power_cut, Event::it_kill,        Event::it_power_cut,
                               Event::all_killed};
 
+constexpr base::Duration kBeforeOutage = std::chrono::seconds(5);
+
 bool is_crash(Event fault) {
     return std::ranges::find(kCrashes, fault) != kCrashes.end();
 }
@@ -23,6 +25,11 @@ bool is_between(Event fault, Event first, Event last) {
 }  // namespace
 
 void Faults::draw() {
+    if (run_.scenario.outage) {
+        last_ = run_.now() + kBeforeOutage + run_.scenario.outage_lasts;
+        run_.scheduler.after(kBeforeOutage, [this] { strike_outage(); });
+        return;
+    }
     auto& random = run_.random;
     const auto count = random.between(3, 7);
     bool crashed = false;
@@ -32,7 +39,7 @@ void Faults::draw() {
         if (random.one_in(3) || (i + 1 == count && !crashed))
             fault = kCrashes[random.between(0, kCrashes.size() - 1)];
         crashed = crashed || is_crash(fault);
-        if (run_.favoured_fault && !is_crash(fault)) fault = *run_.favoured_fault;
+        if (run_.scenario.favoured && !is_crash(fault)) fault = *run_.scenario.favoured;
         const auto at = random.duration(std::chrono::milliseconds(50), std::chrono::seconds(12));
         last_ = std::max(last_, run_.now() + at);
         run_.scheduler.after(at, [this, fault] { strike(fault); });
@@ -41,6 +48,19 @@ void Faults::draw() {
         const auto at = random.duration(std::chrono::seconds(1), std::chrono::seconds(6));
         run_.scheduler.after(at, [this] { it().store().copy(); });
     }
+}
+
+void Faults::strike_outage() {
+    const auto fault = *run_.scenario.outage;
+    run_.counters.add(fault);
+    ++struck_;
+    const auto down = run_.scenario.outage_lasts;
+    if (fault == Event::it_kill)
+        for (auto& each : its_) each.die(false, down);
+    else if (fault == Event::slow_link)
+        strike_network(fault, down);
+    else
+        relay_.die(true, down);
 }
 
 EdgeSite& Faults::edge() {

@@ -22,7 +22,7 @@ public:
     Faults(Run& run, std::deque<EdgeSite>& edges, std::deque<ItSite>& its, RelaySite& relay)
         : run_(run), edges_(edges), its_(its), relay_(relay) {}
 
-    /// Three to seven, one of them a crash at least.
+    /// Three to seven, one of them a crash at least; or the scenario's outage.
     void draw();
     /// From here on everything heals.
     base::Instant last() const { return last_; }
@@ -31,6 +31,7 @@ public:
 
 private:
     void strike(Event fault);
+    void strike_outage();
     void strike_processes(Event fault, base::Duration down);
     void strike_network(Event fault, base::Duration down);
     void strike_disk(Event fault, base::Duration down);

@@ -50,6 +50,9 @@ int main(int argc, char** argv) {
     const auto* one = app.add_option("--seed", seed, "one run, told step by step");
     app.add_option("--mutant", mutant, "with this seeded defect");
     bool all_mutants = false;
+    double outage = 0;
+    app.add_option("--outage", outage,
+                   "hours: one such outage of each kind, for each of the seeds (default: 4..5)");
     app.add_flag("--mutants", all_mutants, "every seeded defect must be caught");
     CLI11_PARSE(app, argc, argv);
 
@@ -65,6 +68,8 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "simulation: no mutant is called '%s'\n", mutant.c_str());
         return 2;
     }
+    if (outage > 0)
+        return run_outages(app.count("--seeds") > 0 ? range : Range{4, 5}, outage) ? 0 : 1;
     if (all_mutants) return run_mutants(jobs) ? 0 : 1;
     if (one->count() > 0) return run_one(seed) ? 0 : 1;
     if (!mutant.empty()) jobs = 1;  // it is chosen for this thread

@@ -87,7 +87,7 @@ constexpr time_t kSecondsMax = 40;
     SALLYPORT_ASSERT(setitimer(ITIMER_PROF, &most, nullptr) == 0);
     for (std::uint64_t seed = 1; seed <= kSeedsMax; ++seed) {
         dprintf(report, "seed %llu: ", static_cast<unsigned long long>(seed));
-        const auto outcome = World(seed, false, mutant.shown_by).run();
+        const auto outcome = World(seed, {.favoured = mutant.shown_by}).run();
         if (!outcome.violations.empty()) {
             dprintf(report, "%s", outcome.violations.front().c_str());
             _exit(0);

@@ -17,15 +17,22 @@ namespace sallyport::simulation {
 /// Of the first violations the text is kept: "invariant: what was seen".
 constexpr std::size_t kViolationsMax = 10;
 
-struct Run {
-    Run(std::uint64_t seed, bool is_verbose, std::optional<Event> favoured)
-        : verbose(is_verbose),
-          favoured_fault(favoured),
-          random(seed),
-          network(scheduler, Random(seed ^ 0xA5A5)) {}
+/// What of a run is not left to its seed.
+struct Scenario {
+    bool is_told = false;  // step by step
+    std::optional<Event> favoured =
+        std::nullopt;  // a fault that stands in for all others that are no deaths
+    /// One long fault in place of all others: the relay's power cut, every it-agent's kill, or a
+    /// slow link. What the devices publish is spread over it, and all of it comes before its end.
+    std::optional<Event> outage = std::nullopt;
+    base::Duration outage_lasts{};
+};
 
-    bool verbose;
-    std::optional<Event> favoured_fault;  // strikes more often than others
+struct Run {
+    Run(std::uint64_t seed, const Scenario& what)
+        : scenario(what), random(seed), network(scheduler, Random(seed ^ 0xA5A5)) {}
+
+    Scenario scenario;
     Random random;
     Scheduler scheduler;
     Network network;
@@ -34,7 +41,7 @@ struct Run {
 
     base::Instant now() const { return scheduler.now().instant; }
     void say(const std::string& what) const {
-        if (!verbose) return;
+        if (!scenario.is_told) return;
         const std::chrono::duration<double> at = now().since_start;
         std::printf("%10.3f  %s\n", at.count(), what.c_str());
     }

@@ -9,6 +9,8 @@ namespace sallyport::simulation {
 namespace {
 
 constexpr base::Duration kSettleWithin = std::chrono::seconds(120);
+/// The 2 s of P8, and ten round trips of the slowest network that is drawn.
+constexpr base::Duration kDrainsWithin = std::chrono::milliseconds(2000 + 10 * 120);
 constexpr base::Duration kSampleInterval = std::chrono::milliseconds(100);
 /// For what has been emitted to reach the applications, and a late one to be shown what is
 /// retained.
@@ -16,8 +18,8 @@ constexpr base::Duration kGrace = std::chrono::seconds(5);
 
 }  // namespace
 
-World::World(std::uint64_t seed, bool verbose, std::optional<Event> favoured)
-    : run_(seed, verbose, favoured),
+World::World(std::uint64_t seed, const Scenario& scenario)
+    : run_(seed, scenario),
       relay_host_(run_.network, "relay", base::Identity{"plant", base::Role::relay, "relay"}),
       watch_(run_, edges_, its_),
       faults_(run_, edges_, its_, *this),
@@ -102,8 +104,29 @@ void World::let_lasting_stay() {
         for (auto& lasting : it.lasting_applications()) lasting.subscriber.stay();
 }
 
+std::size_t World::had() const {
+    std::size_t records = 0;
+    for (const auto& it : its_) records += it.store().journal().size();
+    return records;
+}
+
+/// P8: a backlog begins to come within 2 s of an outage's end, and a few round trips.
+void World::watch_the_drain() {
+    if (!run_.scenario.outage || drains_) return;
+    if (run_.now() < faults_.last()) {
+        had_in_outage_ = had();
+        return;
+    }
+    const auto since = run_.now() - faults_.last();
+    drains_ = had() > had_in_outage_ || since > kSettleWithin;
+    if (!drains_) return;
+    outcome_.drain_s = std::chrono::duration<double>(since).count();
+    if (*run_.scenario.outage != Event::slow_link && since > kDrainsWithin)
+        run_.violate(fmt::format("P8: nothing came for {} s after the outage", outcome_.drain_s));
+}
+
 void World::run_until_settled(base::Instant since) {
-    const auto end = run_.now() + std::chrono::seconds(600);
+    const auto end = run_.now() + run_.scenario.outage_lasts + std::chrono::seconds(600);
     auto next_sample = run_.now();
     auto undisturbed_since = run_.now();  // by faults and by what the devices still publish
     while (run_.now() < end) {
@@ -111,6 +134,7 @@ void World::run_until_settled(base::Instant since) {
         if (run_.now() < next_sample) continue;
         next_sample = run_.now() + kSampleInterval;
         checker_.sample();
+        watch_the_drain();
         if (run_.now() < faults_.last()) continue;
         let_lasting_stay();
         if (unsettled().empty()) return;

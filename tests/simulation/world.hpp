@@ -25,13 +25,13 @@ struct Outcome {
     std::uint64_t publishes = 0, acknowledged = 0, delivered = 0, shown = 0;
     std::uint64_t crashes = 0, faults = 0;
     double recovery_s = 0;  // from the last fault until everything was delivered and live
+    double drain_s = 0;     // of an outage: from its end until the first record came
     std::uint64_t steps = 0;
 };
 
 class World final : private RelaySite {
 public:
-    /// `favoured`: a fault that stands in for all others that are no deaths.
-    World(std::uint64_t seed, bool verbose, std::optional<Event> favoured = std::nullopt);
+    explicit World(std::uint64_t seed, const Scenario& scenario = {});
     Outcome run();
 
 private:
@@ -41,6 +41,8 @@ private:
     void note_relay(const std::string& text);
     std::string unsettled();
     void let_lasting_stay();
+    void watch_the_drain();
+    std::size_t had() const;
     /// Since the last fault, or since then.
     void run_until_settled(base::Instant since);
     void let_it_reach_the_applications();
@@ -56,6 +58,8 @@ private:
     Faults faults_;
     Checker checker_;
     Outcome outcome_;
+    std::size_t had_in_outage_ = 0;
+    bool drains_ = false;
 };
 
 }  // namespace sallyport::simulation
