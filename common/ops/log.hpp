@@ -45,8 +45,9 @@ public:
     std::size_t lines_lost() const;
 
 private:
-    std::shared_ptr<spdlog::details::thread_pool> writer_;
     std::shared_ptr<spdlog::logger> logger_;
+    // Goes first, when all lines are written: so the logger never goes on the writer's thread.
+    std::shared_ptr<spdlog::details::thread_pool> writer_;
 };
 
 }  // namespace sallyport::ops
