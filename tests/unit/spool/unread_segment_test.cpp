@@ -11,25 +11,38 @@ namespace {
 
 using simulation::ModelDisk;
 
-TEST(UnreadSegment, LosesNothingWhenTheDiskCannotBeReadForAWhile) {
-    for (const bool checkpoint_lost : {false, true}) {
-        ModelDisk disk;
-        Rig rig(disk);
+class UnreadSegment : public testing::Test {
+protected:
+    void write(std::size_t records) {
         ASSERT_TRUE(rig.start());
-        rig.append_many(400);
+        rig.append_many(records);
         rig.run_until_synced();
+    }
+    void start_without_reading() {
         disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 100'000);
-        if (checkpoint_lost) disk.checkpoint().reset();
         ASSERT_TRUE(rig.start());
-        EXPECT_GE(rig.spool().synced(), 400U);
-        EXPECT_GT(rig.spool().report().damaged_segments, 0U);
         disk.clear_faults();
+    }
+
+    ModelDisk disk;
+    Rig rig{disk};
+};
+
+TEST_F(UnreadSegment, LosesNothingWhenTheDiskCannotBeReadForAWhile) {
+    for (const bool checkpoint_lost : {false, true}) {
+        SCOPED_TRACE(checkpoint_lost);
+        const auto before = rig.accepted().size();
+        write(400);
+        if (checkpoint_lost) disk.checkpoint().reset();
+        start_without_reading();
+        EXPECT_GE(rig.spool().synced(), before + 400);
+        EXPECT_GT(rig.spool().report().damaged_segments, 0U);
         ASSERT_TRUE(rig.append("known", "1"));
         rig.run_until_synced();
         ASSERT_TRUE(rig.start());
         const auto delivery = rig.deliver();
-        ASSERT_EQ(delivery.records.size(), 401U);
-        for (std::size_t i = 0; i < 401; ++i) {
+        ASSERT_EQ(delivery.records.size(), rig.accepted().size());
+        for (std::size_t i = 0; i < delivery.records.size(); ++i) {
             EXPECT_EQ(delivery.records[i].seq, rig.accepted()[i].seq);
             EXPECT_EQ(delivery.records[i].value, rig.accepted()[i].value);
         }
@@ -39,16 +52,10 @@ TEST(UnreadSegment, LosesNothingWhenTheDiskCannotBeReadForAWhile) {
 
 /// What a start cannot read it does not give up: whoever comes to it tries again, so that nothing
 /// comes behind what is newer.
-TEST(UnreadSegment, DeliversInItsPlaceWhatAStartCouldNotRead) {
-    ModelDisk disk;
-    Rig rig(disk);
-    ASSERT_TRUE(rig.start());
-    rig.append_many(400);
-    rig.run_until_synced();
+TEST_F(UnreadSegment, DeliversInItsPlaceWhatAStartCouldNotRead) {
+    write(400);
     ASSERT_GT(segments_of(disk).size(), 2U);
-    disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 100'000);
-    ASSERT_TRUE(rig.start());
-    disk.clear_faults();
+    start_without_reading();
     ASSERT_TRUE(rig.append("plant/tag1", "newer"));
     rig.run_until_synced();
     const auto delivery = rig.deliver();
@@ -58,18 +65,12 @@ TEST(UnreadSegment, DeliversInItsPlaceWhatAStartCouldNotRead) {
     EXPECT_EQ(delivery.gaps[0].why, tunnel::GapReason::damaged);
 }
 
-TEST(UnreadSegment, NamesInItsPlaceWhatCannotBeReadLaterEither) {
-    ModelDisk disk;
-    Rig rig(disk);
-    ASSERT_TRUE(rig.start());
-    rig.append_many(400);
-    rig.run_until_synced();
+TEST_F(UnreadSegment, NamesInItsPlaceWhatCannotBeReadLaterEither) {
+    write(400);
     const auto second = segments_of(disk).at(1);
     const auto first = parse_segment_name(second.name)->first;
     const auto third = parse_segment_name(segments_of(disk).at(2).name)->first;
-    disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 100'000);
-    ASSERT_TRUE(rig.start());
-    disk.clear_faults();
+    start_without_reading();
     for (std::size_t i = 0; i < kSegmentHeaderBytes; ++i) disk.contents(second.name)[i] = 0xEE;
     const auto delivery = rig.deliver();
     ASSERT_FALSE(delivery.gaps.empty());
@@ -82,13 +83,9 @@ TEST(UnreadSegment, NamesInItsPlaceWhatCannotBeReadLaterEither) {
     EXPECT_TRUE(same(delivery.records, expected));
 }
 
-/// A bad block behind the header costs what it holds, and a file that cannot be synced no start.
-TEST(UnreadSegment, HindersNoStart) {
-    ModelDisk disk;
-    Rig rig(disk);
-    ASSERT_TRUE(rig.start());
-    rig.append_many(20);
-    rig.run_until_synced();
+/// Of which nothing counts, whether or not it can be synced.
+TEST_F(UnreadSegment, HindersNoStart) {
+    write(20);
     disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 100'000);
     disk.fail(ModelDisk::Kind::sync, 1, DiskError::denied);
     ASSERT_TRUE(rig.start());
@@ -98,17 +95,11 @@ TEST(UnreadSegment, HindersNoStart) {
 }
 
 /// Two starts that cannot read, a new topic after each: neither may have the other's number.
-TEST(UnreadSegment, NoNumberOfATagIsGivenTwice) {
-    ModelDisk disk;
-    Rig rig(disk);
-    ASSERT_TRUE(rig.start());
-    rig.append_many(20);
-    rig.run_until_synced();
+TEST_F(UnreadSegment, NoNumberOfATagIsGivenTwice) {
+    write(20);
     std::set<record::TagId> numbers;
     for (const auto* topic : {"x", "y", "z"}) {
-        disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 100'000);
-        ASSERT_TRUE(rig.start());
-        disk.clear_faults();
+        start_without_reading();
         rig.run_jobs();
         disk.fail(ModelDisk::Kind::save, 1, DiskError::io, 100'000);
         ASSERT_TRUE(rig.append(topic, "1"));
@@ -119,12 +110,8 @@ TEST(UnreadSegment, NoNumberOfATagIsGivenTwice) {
 }
 
 /// It is not taken for a segment that holds nothing.
-TEST(UnreadSegment, KeepsATailWhoseHeaderIsFirstNotReadAndThenFoundDamaged) {
-    ModelDisk disk;
-    Rig rig(disk);
-    ASSERT_TRUE(rig.start());
-    rig.append_many(20);
-    rig.run_until_synced();
+TEST_F(UnreadSegment, KeepsATailWhoseHeaderIsFirstNotReadAndThenFoundDamaged) {
+    write(20);
     const auto tail = segments_of(disk).back();
     disk.flip_bit(tail.name, 40, 0);
     disk.fail(ModelDisk::Kind::read, 1, DiskError::io, 3);  // as often as a start tries
@@ -139,12 +126,8 @@ TEST(UnreadSegment, KeepsATailWhoseHeaderIsFirstNotReadAndThenFoundDamaged) {
     EXPECT_EQ(delivery.gaps[0].why, tunnel::GapReason::damaged);
 }
 
-TEST(UnreadSegment, ASegmentThatIsGoneDoesNotComeBackAsTheNewest) {
-    ModelDisk disk;
-    Rig rig(disk);
-    ASSERT_TRUE(rig.start());
-    rig.append_many(400);
-    rig.run_until_synced();
+TEST_F(UnreadSegment, ASegmentThatIsGoneDoesNotComeBackAsTheNewest) {
+    write(400);
     const auto segments = segments_of(disk);
     ASSERT_GT(segments.size(), 2U);
     disk.checkpoint()->gone_below = 401;
