@@ -191,7 +191,7 @@ void Recovery::drop_void_segments() {
             continue;
         }
         if (i + 1 < found_.size()) found_[i].last = found_[i + 1].first - 1;
-        if (!found_[i].seed && i > 0) found_[i].first_arrival = found_[i - 1].first_arrival;
+        if (!found_[i].seed && !kept.empty()) found_[i].first_arrival = kept.back().first_arrival;
         kept.push_back(std::move(found_[i]));
     }
     found_ = std::move(kept);
